@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
-from railbed import configure, spec
+from railbed import configure, plan, spec
 from railbed.claims import FrozenModel
 from railbed.contract import Contract
 from railbed.effects import contract_store, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
+from railbed.operate import tenants
+from railbed.platforms import tenancy
 
 
 def converge(
-    work: Workspace, *, limit: str | None, check: bool, on_event: configure.OnEvent | None = None
-) -> tuple[configure.ConvergeResult, Unapplied]:
+    work: Workspace, *, limit: str | None, check: bool, on_event: configure.OnEvent | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[configure.ConvergeResult, Unapplied]:  # fmt: skip
     """Runs the roles as the contract says; also gives what the stack file says otherwise.
 
     Raises UsageError ``ADMINS_NOT_APPLIED`` where that would leave people root who were taken off the file; with ``check``
@@ -25,7 +30,11 @@ def converge(
     if not check:
         require_admins(pending, work.stack)
     with lock.acquire(work.dir / "lock", f"stack {work.stack} (converge)"):
-        return configure.converge(contract, work, limit=limit, check=check, on_event=on_event), pending
+        result = configure.converge(contract, work, limit=limit, check=check, on_event=on_event)
+        # Accounts are the cluster's and no node's: a run on some nodes leaves them alone.
+        if not (check or limit) and tenants.concern(contract, work) and not result.broken:
+            tenants.reconcile(contract, work, say)
+        return result, pending
 
 
 class Unapplied(FrozenModel):
@@ -39,6 +48,8 @@ class Unapplied(FrozenModel):
     admins_added: list[str] = Field(default_factory=list)
     release: str = ""
     """The software release that the file asks for, where it is another one."""
+    people: bool = False
+    """Whether users or tenants are others."""
     unknown: str = ""
     """Why the two were not compared."""
 
@@ -50,6 +61,7 @@ class Unapplied(FrozenModel):
             return ""
         parts = [f"admins removed: {', '.join(self.admins_removed)}"] if self.admins_removed else []
         parts += [f"admins added: {', '.join(self.admins_added)}"] if self.admins_added else []
+        parts += ["users or tenants"] if self.people else []
         parts += [f"release {self.release}"] if self.release else []
         named = f" ({'; '.join(parts)})" if parts else ""
         return f"{self.stack_file} has changes that no `railbed up` has applied yet{named}; this run does not apply them"
@@ -62,16 +74,20 @@ def find(work: Workspace, contract: Contract) -> Unapplied:
         return Unapplied(stack_file=name, unknown="it is not there")
     try:
         wanted = spec.load(work.stack_file)
+        # Planned only where somebody is named: a plan may refuse what an earlier railbed made.
+        named = bool(wanted.users or wanted.tenants or wanted.access.user_ca)
+        people = (tenancy.of(plan.plan(wanted)) if named else None) != contract.tenancy
     except UsageError as wrong:
         return Unapplied(stack_file=name, unknown=wrong.message)
-    if spec.spec_hash(wanted) == contract.spec_hash:
+    same = spec.spec_hash(wanted) == contract.spec_hash
+    if same and not people:
         return Unapplied(stack_file=name)
     admins, release = wanted.access.admins, wanted.software.release
     return Unapplied(
         stack_file=name, differs=True,
         admins_removed=sorted(login for login, key in contract.admins.items() if admins.get(login) != key),
         admins_added=sorted(admins.keys() - contract.admins.keys()),
-        release=release if release != contract.software.release else "",
+        people=people, release=release if release != contract.software.release else "",
     )  # fmt: skip
 
 

@@ -25,10 +25,10 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, stacks
-from railbed.errors import HostError, Unsupported, UsageError
-from railbed.operate import pod_gate
+from railbed.errors import CommandError, HostError, Unsupported, UsageError
+from railbed.operate import pod_gate, tenants
 from railbed.operate.recall import recall, store
-from railbed.platforms import services
+from railbed.platforms import services, tenancy
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
 from railbed.software import compat
@@ -247,6 +247,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
             )
         configure.refuse_move(work, plans.names(planned), planned.software.release)
         platforms.fetch(planned, work, say)
+        _keep_tenants_with_jobs(work, planned, say)
         keep_state(work, say, "up")
         shrink(work, planned, say, removed or [])
         platforms.renew(planned, work, say)
@@ -256,6 +257,9 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
             converged = _configured(contract, work, on_converge)
         if converged.broken:
             raise configure.broken(converged)
+        if tenants.concern(contract, work):
+            with timings.stage("tenants"):
+                tenants.reconcile(contract, work, say)
         lapse = validate.lapse(contract, work)
         if lapse and work.certificate_file.exists():
             say(f"{lapse}; this run measures everything")
@@ -267,6 +271,19 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
             "up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds
         )
     return UpResult(changes, converged, report, quick, timings.seconds, lapse, contract.missing)
+
+
+def _keep_tenants_with_jobs(work: Workspace, planned: plans.ClusterPlan, say: Say) -> None:
+    """Raises UsageError where a tenant or member would go who has jobs: before anything is changed; it is asked again later."""
+    if not work.contract_file.exists():
+        return
+    known = contract_store.load(work)
+    if not tenants.concern(known, work):
+        return
+    try:
+        tenants.require_free(tenants.look(known, tenants.accounts_of(work, known), tenancy.of(planned)))
+    except CommandError as silent:
+        say(f"the scheduler's accounts are looked at once it answers: {silent.message}")
 
 
 def _configured(

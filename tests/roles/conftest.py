@@ -41,7 +41,7 @@ from railbed.effects.workspace import Workspace
 from railbed.hardware import NodeFacts
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("tree", "units", "debs", "sysctls", "links", "reservation", "built")
+MODULES = ("tree", "units", "debs", "sysctls", "links", "reservation", "built", "people")
 MACHINE = "lab/rail2"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 

@@ -1,7 +1,8 @@
-"""`railbed job plan`: how often a long job is stopped, its spares, its checkpoints, its goodput."""
+"""`railbed job plan | init`: how often a long job is stopped, its spares, its checkpoints; batch scripts to begin with."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -10,9 +11,15 @@ from rich.table import Table
 
 from railbed.catalog import load_machine
 from railbed.cli import ledger_commands, output
+from railbed.cli.checkout import workspace
+from railbed.cli.files import write_text
+from railbed.effects import contract_store
+from railbed.errors import UsageError
 from railbed.laws import longjob
+from railbed.toolbox import job_scripts
+from railbed.toolbox.job_scripts import KINDS
 
-group = typer.Typer(no_args_is_help=True, help="Long jobs: interruptions, spares, checkpoints, goodput.")
+group = typer.Typer(no_args_is_help=True, help="Long jobs: interruptions, spares, checkpoints; batch scripts.")
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +28,27 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="job")
 
 
-@group.callback()
-def noun() -> None:
-    """Keeps the verb a word of its own."""
+@group.command()
+def init(
+    kind: str = typer.Argument(..., help=f"One of {', '.join(KINDS)}."),
+    tenant: str = typer.Option("", "--tenant", "-t", help="Account and partition of this tenant; without it the default ones."),
+    nodes: int = typer.Option(2, "--nodes", "-n", help="Nodes of a job over several."),
+    target: str = typer.Option("", "--output", "-o", help="File to write; without it the script is printed."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """A batch script to begin with, for this cluster: it runs as it is."""
+    text = job_scripts.script(contract_store.load(workspace(stack)), kind, tenant=tenant, nodes=nodes)
+    if target:
+        if Path(target).exists():
+            raise UsageError("the file is there already", path=target, hint="give another name, or remove it")
+        write_text(Path(target), text)
+    if as_json:
+        output.print_json({"kind": kind, "path": target or None, "script": text})
+    elif target:
+        output.out.print(f"{target}: submit it with `sbatch {target}`", soft_wrap=True)
+    else:
+        output.write_lines([text])
 
 
 @group.command("plan")

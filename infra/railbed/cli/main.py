@@ -30,7 +30,7 @@ COMMANDS = {
     "fabric": ("fabric", "Rail-optimised fabrics: planned, exported, drawn, verified."),
     "bandwidth": ("bandwidth", "Bus bandwidth of collectives: laws, logs and verdicts."),
     "parse": ("parse", "Turn a tool's output into JSON."),
-    "job": ("job", "Long jobs: interruptions, spares, checkpoints, goodput."),
+    "job": ("job", "Long jobs: interruptions, spares, checkpoints; batch scripts to begin with."),
     "blame": ("blame", "Who is to blame: tests in rounds, and what they say."),
     "software": ("software", "Versions that go together, and why; releases."),
     "release": ("release_check", "A software release, against what its publishers serve now."),
@@ -49,6 +49,8 @@ COMMANDS = {
     "certificate": ("certificate", "The signed certificate of a cluster."),
     "drift": ("drift", "Measure again and say what is not as the certificate says."),
     "node": ("node", "Nodes: what state they are in, drain, repair, give back."),
+    "tenant": ("tenant", "Tenants: who shares the cluster, with which share and limits."),
+    "usage": ("usage", "GPU-hours of a month and what they cost, for each tenant."),
     "lab": ("lab", "The lab: faults to put in and take back."),
     "image": ("image", "Machine images: all of a node's software, and nothing of a cluster."),
 }

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from railbed.claims import WORKERS
-from railbed.configure import health, storage_link, wheels
+from railbed.configure import health, people, storage_link, wheels
 from railbed.configure.job_nodes import job_node
 from railbed.contract import (
     Contract,
@@ -232,6 +232,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_wheels": wheels.pages(contract),
         "railbed_wheels_port": WHEELS_PORT,
         "railbed_admins": dict(contract.admins),
+        **people.variables(contract),
         "railbed_imds": list(contract.imds),
         "railbed_processors": dict(PROCESSORS),
         "railbed_read_request_bytes": READ_REQUEST_BYTES,

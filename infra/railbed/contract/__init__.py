@@ -34,6 +34,7 @@ from railbed.contract.reading import (
     read_json,
     validated,
 )
+from railbed.contract.tenancy import Project, Tenancy, Tenant, User
 from railbed.contract.whole import SCHEMA, Contract, digest_of
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "NodeClass",
     "NodeImage",
     "OciBastion",
+    "Project",
     "Proxy",
     "Rail",
     "Repository",
@@ -64,7 +66,10 @@ __all__ = [
     "Ssh",
     "Ssm",
     "StorageLink",
+    "Tenancy",
+    "Tenant",
     "Through",
+    "User",
     "authenticated",
     "digest_of",
     "hash_on_disk",

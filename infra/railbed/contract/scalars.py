@@ -54,6 +54,7 @@ DistinguishedName = Annotated[
     str, Field(max_length=512, pattern=r"^(\p{L}+=[\p{L}\p{N} =,._@/:+-]*[\p{L}\p{N}])?$")
 ]
 DirectoryGroup = Annotated[str, Field(max_length=255, pattern=r"^[\p{L}\p{N}_][\p{L}\p{N}_. @-]*$")]
+DirectoryGroupOrNone = Annotated[str, Field(max_length=255, pattern=r"^([\p{L}\p{N}_][\p{L}\p{N}_. @-]*)?$")]
 DirectoryFilterOrNone = Annotated[str, Field(max_length=1000, pattern=r"^(\([ ->@-z|~]+\))?$")]
 Certificates = Annotated[
     str,

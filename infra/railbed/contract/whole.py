@@ -13,6 +13,7 @@ from railbed.contract import scalars
 from railbed.contract.kubernetes import Kubernetes
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, NodeClass, Rail, Software
 from railbed.contract.site import Services
+from railbed.contract.tenancy import Tenancy
 from railbed.errors import ContractError
 
 SCHEMA = "railbed/contract/v1"
@@ -60,6 +61,8 @@ class Contract(FrozenModel):
     kubernetes: Kubernetes | None = Field(default=None, exclude_if=lambda place: place is None)
     """The cluster that is the scheduler; None where it is another. Left out then, so that contracts of the time before keep
     their hash."""
+    tenancy: Tenancy | None = Field(default=None, exclude_if=lambda people: people is None)
+    """Who uses the cluster; None where only admins do. Left out then, so that contracts of the time before keep their hash."""
     spec_hash: scalars.Sha256
     hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""
@@ -120,6 +123,10 @@ class Contract(FrozenModel):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON without ``hash``."""
         return digest_of(self.as_json())
+
+    def certified(self) -> str:
+        """What a certificate names: the hash of everything but the people, who come and go while it stands."""
+        return self.hash if self.tenancy is None else self.model_copy(update={"tenancy": None}).digest()
 
     def digest_as_read(self) -> str:
         """The same without what an earlier railbed did not write, for which today's defaults stand."""

@@ -9,7 +9,8 @@ from railbed import ended
 from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
 from railbed.effects.remote import Remote
 from railbed.errors import CommandError, ContractError
-from railbed.parse import slurm
+from railbed.parse import sacct, slurm
+from railbed.parse.sacct import AccountedJob
 from railbed.parse.slurm import Job, NodeState, Reservation
 from railbed.run import Result
 
@@ -32,12 +33,18 @@ class Scheduler:
         self.timeout_s = timeout_s
         self.controller, *self._others = [node.name for node in controllers]
 
-    def _run(self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None) -> Result:
-        """Through the first controller that SSH reaches: Slurm's programs find the one that schedules by themselves."""
+    def run(
+        self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None, as_root: bool = True
+    ) -> Result:
+        """Through the first controller that SSH reaches: Slurm's programs find the one that schedules by themselves.
+
+        ``as_root`` also where railbed logs in as another: only root is told of everybody's jobs, and may change nodes.
+        """
         while True:
+            login = self.remote.contract.node(self.controller).ssh.user
             answer = self.remote.run(
                 self.controller,
-                argv,
+                ["sudo", "-n", *argv] if as_root and login != "root" else argv,
                 stdin=stdin,
                 timeout_s=self.timeout_s,
                 check=False,
@@ -65,17 +72,17 @@ class Scheduler:
 
     def nodes(self) -> dict[str, NodeState]:
         """Every node by name."""
-        return slurm.nodes(self._run(["scontrol", "show", "node", "-o"]).stdout)
+        return slurm.nodes(self.run(["scontrol", "show", "node", "-o"]).stdout)
 
     def jobs(self, node: str | None = None) -> list[Job]:
         """Jobs that hold, or wait for, nodes; with ``node`` those that hold it, completing ones too."""
         where = ["-w", node] if node else []
-        text = self._run(["squeue", "-h", "-o", slurm.JOB_FORMAT, *where]).stdout
+        text = self.run(["squeue", "-h", "-o", slurm.JOB_FORMAT, *where]).stdout
         return self._read("squeue", slurm.jobs, text)
 
     def drain(self, node: str, reason: str) -> list[str]:
         """Gives the node no new job; running ones go on to their end. Nothing else is on a node of Slurm: gives nothing."""
-        self._run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}"])
+        self.run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}"])
         return []
 
     def resume(self, node: str, reason: str | None = None) -> bool:
@@ -88,7 +95,7 @@ class Scheduler:
             return True
         if reason is not None and state and state.reason != reason:
             return False
-        self._run(["scontrol", "update", f"NodeName={node}", "State=RESUME"])
+        self.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"])
         return True
 
     def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
@@ -97,7 +104,7 @@ class Scheduler:
 
     def reservations(self) -> list[Reservation]:
         """All reservations."""
-        answer = self._run(["scontrol", "show", "reservation", "-o"], check=False)
+        answer = self.run(["scontrol", "show", "reservation", "-o"], check=False)
         if not answer.ok and NO_NODES not in (answer.stdout + answer.stderr).lower():
             raise CommandError(ended.why(answer, "scontrol", self.controller))
         return self._read("scontrol", slurm.reservations, answer.stdout)
@@ -109,9 +116,9 @@ class Scheduler:
         if not wanted or (current and set(wanted) == set(current.nodes)):
             return
         if current:
-            self._run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(wanted)}"])
+            self.run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(wanted)}"])
             return
-        self._run(
+        self.run(
             ["scontrol", "create", f"ReservationName={name}", "StartTime=now", "Duration=UNLIMITED",
              "Users=root", "Flags=MAINT,IGNORE_JOBS", f"Nodes={','.join(wanted)}"]
         )  # fmt: skip
@@ -123,43 +130,37 @@ class Scheduler:
             return
         left = sorted(set(current.nodes) - set(nodes))
         if not left:
-            self._run(["scontrol", "delete", f"ReservationName={name}"])
+            self.run(["scontrol", "delete", f"ReservationName={name}"])
         elif set(left) != set(current.nodes):
-            self._run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(left)}"])
+            self.run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(left)}"])
 
     def submit(self, script: str, options: Sequence[str]) -> str:
         """Submits a batch script (text) and returns the job's number."""
         argv = ["sbatch", "--parsable", f"--partition={PARTITION}", *options]
-        answer = self._run(argv, stdin=script)
+        answer = self.run(argv, stdin=script, as_root=False)
         return answer.stdout.strip().split(";")[0]
 
     def job_state(self, job: str) -> dict[str, str]:
         """`scontrol show job` of one job as key → value; empty once Slurm has forgotten it."""
-        answer = self._run(["scontrol", "show", "job", "-o", job], check=False)
+        answer = self.run(["scontrol", "show", "job", "-o", job], check=False)
         return dict(p.split("=", 1) for p in answer.stdout.split() if "=" in p) if answer.ok else {}
 
     def runs(self, job: str) -> list[slurm.JobRun]:
         """Every start of one job, from Slurm's accounts; none where they do not know it."""
-        asked = [
-            "env",
-            "SLURM_TIME_FORMAT=%s",
-            "sacct",
-            "-X",
-            "-D",
-            "-n",
-            "-P",
-            "-j",
-            job,
-            "-o",
-            slurm.RUN_FORMAT,
-        ]
-        return self._read("sacct", slurm.runs, self._run(asked).stdout)
+        asked = ["env", "SLURM_TIME_FORMAT=%s", "sacct", "-X", "-D", "-n", "-P", "-j", job, "-o", slurm.RUN_FORMAT]
+        return self._read("sacct", slurm.runs, self.run(asked).stdout)
+
+    def accounted(self, start: str, end: str) -> list[AccountedJob]:
+        """Every run of every job between two moments (sacct's form), cut off at both."""
+        argv = ["sacct", "--allusers", "--allocations", "--duplicates", "--truncate", "--noheader", "--parsable2",
+                f"--starttime={start}", f"--endtime={end}", f"--format={sacct.FIELDS}"]  # fmt: skip
+        return self._read("sacct", sacct.jobs, self.run(argv).stdout)
 
     def start_now(self, job: str) -> None:
         """Lets a requeued job of ours start without the pause that Slurm puts before its second run."""
-        self._run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=False)
+        self.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=False)
 
     def cancel_own(self, job: str, name: str) -> None:
         """Ends a job that railbed started: number and name must both match."""
         if any(found.id == job and found.name == name for found in self.jobs()):
-            self._run(["scancel", f"--name={name}", job], check=False)
+            self.run(["scancel", f"--name={name}", job], check=False)

@@ -36,6 +36,7 @@ def refused(spec: ClusterSpec) -> Iterator[Refusal]:
     asked = {
         "filesystems": (spec.filesystems, "shared filesystems", "mount them by a CSI driver of the site's"),
         "access.admins": (spec.access.admins, "logins", "log in to the cluster's API as its owners say"),
+        "access.user_ca": (spec.access.user_ca, "logins", "log in to the cluster's API as its owners say"),
         "access.ssh_from": (spec.access.ssh_from, "SSH", "remove it: nothing logs in to the nodes"),
         "site": (spec.site != Site(), "services of the site", "set them up with the nodes"),
         "software.mirror": (spec.software.mirror, "a mirror", "remove it: nothing is installed on the nodes"),

@@ -14,6 +14,7 @@ from railbed.software.artefacts import Artefact
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
 from railbed.spec.site import Site
+from railbed.spec.tenancy import Tenant, User
 
 
 class PlannedPool(FrozenModel):
@@ -225,6 +226,10 @@ class ClusterPlan(FrozenModel):
     domain: str
     """DNS domain of the hosts."""
     admins: dict[str, str]
+    users: dict[str, User] = Field(default_factory=dict)
+    tenants: list[Tenant] = Field(default_factory=list)
+    user_ca: list[str] = Field(default_factory=list)
+    """The spec's own parts about people."""
     ntp: list[str] = Field(default_factory=list)
     """NTP servers of the controllers."""
     site: Site = Site()
@@ -281,6 +286,8 @@ class ClusterPlan(FrozenModel):
             more["purchases"] = [one.model_dump(mode="json") for one in self.purchases]
         if site := self.site.model_dump(mode="json", exclude_defaults=True, exclude={"ntp"}):
             more["site"] = site
+        if self.tenants:
+            more["tenants"] = [one.model_dump(mode="json") for one in self.tenants]
         if self.jobs:
             more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
         return {

@@ -10,7 +10,7 @@ from railbed import contract
 from railbed.catalog import STOCK, SYSTEM, Machine, load_release
 from railbed.contract import mounts
 from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
-from railbed.platforms import services
+from railbed.platforms import services, tenancy
 from railbed.platforms.cloud import imds
 
 
@@ -110,6 +110,7 @@ def unsealed(
         imds=imds.addresses(plan.platform),
         ntp=list(plan.ntp),
         services=services.of(plan),
+        tenancy=tenancy.of(plan),
         hosts=plan.hosts,
         spec_hash=plan.spec_hash,
     )

@@ -18,28 +18,17 @@ from railbed.spec import (
     services,
     spares,
     storage_network,
+    tenancy_checks,
 )
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import OpenstackPlatform, machines_of
 from railbed.spec.problems import key_path
+from railbed.spec.system_accounts import SERVICE_LOGINS
 from railbed.text import few
 
 MAX_HOST_NAME = 63
-SERVICE_LOGINS = (
-    "_apt", "_chrony", "_rpc", "adm", "apache", "avahi", "backup", "bin", "ceph", "chrony", "clevis",
-    "cockpit-ws", "colord", "daemon", "dbus", "dnsmasq", "ftp", "fwupd-refresh", "games", "geoclue", "gnats",
-    "halt", "irc", "landscape", "libstoragemgmt", "libvirt-qemu", "list", "lp", "lxd", "mail", "man",
-    "messagebus", "mfs", "munge", "mysql", "news", "nobody", "nvidia-dcgm", "nvidia-imex",
-    "nvidia-persistenced", "operator", "polkitd", "pollinate", "postfix", "postgres", "prometheus", "proxy",
-    "railbed", "root", "rpc", "rpcuser", "rtkit", "saned", "setroubleshoot", "shutdown", "slurm", "slurmrestd",
-    "sshd", "sssd", "statd", "sync", "sys", "syslog", "systemd-coredump", "systemd-journal-remote",
-    "systemd-network", "systemd-oom", "systemd-resolve", "systemd-timesync", "tcpdump", "tss", "unbound",
-    "usbmux", "uucp", "uuidd", "www-data",
-)  # fmt: skip
-"""Accounts of Debian, Ubuntu and of what the roles install: as a person's login they would get another id, shell and
-root. Role users has the same list (``users_reserved``)."""
 RESERVED_POOLS = ("controller", "controller-1", "ctl")
 RATE_TOLERANCE_GBPS = 1e-6
 
@@ -69,6 +58,7 @@ def check(spec: ClusterSpec, where: str) -> None:
     _workloads(spec, where)
     _access(spec, where)
     services.check(spec, where)
+    tenancy_checks.check(spec, where)
     networks.check(spec, where)
     storage_network.check(spec, where)
 

@@ -24,6 +24,7 @@ from railbed.spec.scalars import (
     SpareCount,
 )
 from railbed.spec.site import Site
+from railbed.spec.tenancy import Tenant, User
 
 VERSION = 1
 
@@ -210,6 +211,9 @@ class Access(SpecModel):
     """Networks from which SSH is open; empty: none."""
     admins: dict[Login, PublicKey] = Field(default={}, max_length=256)
     """Login name → public SSH key."""
+    user_ca: list[PublicKey] = Field(default=[], max_length=8)
+    """Public keys of the authorities that sign SSH certificates of ``users`` and of the directory's people, never of admins or
+    root. A certificate's principal is the login."""
     host_keys: dict[Id, PublicKey] = Field(default={}, max_length=65_536)
     """Instance id → public host key, read at the provider's console: for providers without a channel to read it by."""
 
@@ -254,6 +258,10 @@ class ClusterSpec(SpecModel):
     """What the cluster is for."""
     access: Access = Access()
     """Who may log in."""
+    users: dict[Login, User] = Field(default={}, max_length=4096)
+    """Login name → who uses the cluster without being in the site's directory."""
+    tenants: list[Tenant] = Field(default=[], max_length=256)
+    """Who shares the cluster; with one, only members of a tenant and admins may submit jobs."""
     site: Site = Site()
     """What the site serves."""
     budget: Budget = Budget()

@@ -69,7 +69,7 @@ def lapse(contract: Contract, work: Workspace) -> str:
         said = certificate.of_stack(work)
     except RailbedError as none:
         return none.message
-    if said.contract_hash != contract.hash:
+    if said.contract_hash != contract.certified():
         return "the certificate is of another contract"
     today = verification.expiry(said, datetime.now(UTC))
     if today.verdict is not Verdict.PASS:

@@ -58,7 +58,7 @@ def issue(work: Workspace, contract: Contract, report: Report, folder: Path) -> 
         "schema": SCHEMA,
         "stack": contract.stack,
         "cluster": contract.name,
-        "contract_hash": contract.hash,
+        "contract_hash": contract.certified(),
         "spec_hash": contract.spec_hash,
         "verdict": report.verdict.value,
         "claims": [claim.model_dump(mode="json", include=set(CLAIM_KEYS)) for claim in report.claims],

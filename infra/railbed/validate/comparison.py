@@ -51,10 +51,10 @@ def drift(
     """
     path = certificate.standing(work)
     said = certificate.of_stack(work)
-    if said.contract_hash != contract.hash:
+    if said.contract_hash != contract.certified():
         raise UnprovenError(
             "the certificate is of another contract: nodes, rails or software changed since", path=str(path),
-            code="CERTIFICATE_OLD", found=said.contract_hash, allowed=contract.hash,
+            code="CERTIFICATE_OLD", found=said.contract_hash, allowed=contract.certified(),
             hint="run `railbed validate`; what passes then is what later runs are compared with",
         )  # fmt: skip
     today = verification.expiry(said, datetime.now(UTC))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from railbed import spec
 from railbed.errors import Exit, RailbedError, SpecError, Unsupported
-from railbed.spec.checks import SERVICE_LOGINS
+from railbed.spec.system_accounts import SERVICE_LOGINS
 
 WHERE = "Pulumi.x.yaml:railbed:cluster"
 DATA = Path(__file__).parents[1] / "data" / "spec"
