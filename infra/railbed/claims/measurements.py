@@ -36,7 +36,9 @@ class Measurement:
         return ""
 
 
-PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write_bw"}
+PERFTEST = {
+    "roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write_bw", "efa that only reads": "ib_read_bw",
+}  # fmt: skip
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol", on_kubernetes="the Kubernetes API")

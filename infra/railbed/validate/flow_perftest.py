@@ -1,7 +1,8 @@
 """Flows over RDMA rails with ib_write_bw of linux-rdma/perftest, from host memory to host memory. Pure.
 
 InfiniBand and RoCE have reliable connections (RC), EFA has scalable reliable datagrams (SRD) in their place, over its only GID
-(docs/adr/0017-efa-rails-by-perftest.md).
+(docs/adr/0017-efa-rails-by-perftest.md). Cards that cannot write into another node's memory are measured with ib_read_bw: the
+receiver's client reads from the sender's server (docs/adr/0022-gpus-may-share-a-rail.md).
 
 Each direction is a client and a server of its own: the bidirectional test of perftest prints the sum of both. All cards of a
 rail run side by side, and their rates are added. The two programs exchange their queue pairs over the management network.
@@ -45,11 +46,14 @@ def tx_depth(rate_gbps: float) -> int:
 
 
 class Perftest:
-    """ib_write_bw over the queue pairs of a transport; RoCE's with the GID of the rail's address, which the probe looks up."""
+    """ib_write_bw, or ib_read_bw, over the queue pairs of a transport; RoCE's with the GID of the rail's address, which the probe
+    looks up."""
 
-    program, rdma = "ib_write_bw", True
+    rdma = True
 
-    def __init__(self, transport: Literal["roce", "infiniband", "efa"]) -> None:
+    def __init__(self, transport: Literal["roce", "infiniband", "efa"], *, writes: bool = True) -> None:
+        self.program = "ib_write_bw" if writes else "ib_read_bw"
+        self.writes = writes
         self.roce = transport == "roce"
         self.pairs = SRD if transport == "efa" else ()
 
@@ -59,12 +63,12 @@ class Perftest:
     def runs(
         self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
     ) -> list[Run]:
-        sender, receiver, rail = flow
+        *_, rail = flow
         found = []
-        for origin, target in [(sender, receiver), (receiver, sender)][: 2 if bidirectional else 1]:
-            cards = zip(places[origin].cards, places[target].cards, strict=False)
+        for asks, serves in self._ends(flow, bidirectional):
+            cards = zip(places[asks].cards, places[serves].cards, strict=False)
             for number, (here, there) in enumerate(cards):
-                port, remote = _port(rail, number), places[target].node.address
+                port, remote = _port(rail, number), places[serves].node.address
                 words = [
                     "-i", "1", "-F", "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES),
                     "-t", str(tx_depth(here.rate_gbps)), "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
@@ -73,14 +77,14 @@ class Perftest:
                 server = {
                     "address": remote, "port": port, "once": True,
                     "argv": [self.program, "-d", there.device, *words, *_partition(there)],
-                    **self._near(there, places[target], rail),
+                    **self._near(there, places[serves], rail),
                 }  # fmt: skip
                 client = {
-                    "id": _name(rail, number, target), "partner": target, "remote": remote,
+                    "id": _name(rail, number, serves), "partner": serves, "remote": remote,
                     "argv": [self.program, "-d", here.device, *words, *_partition(here)],
-                    **self._near(here, places[origin], rail),
+                    **self._near(here, places[asks], rail),
                 }  # fmt: skip
-                found.append(Run(origin, target, client, server))
+                found.append(Run(asks, serves, client, server))
         return found
 
     def _near(self, card: Nic, place: Place, rail: int) -> Document:
@@ -91,9 +95,15 @@ class Perftest:
         return {"device": card.device, "gid": {"device": card.device, "address": address}}
 
     def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
-        sender, receiver, rail = flow
-        directions = [(sender, receiver), (receiver, sender)][: 2 if bidirectional else 1]
-        return [_direction(origin, target, rail, ends) for origin, target in directions]
+        return [_direction(asks, serves, flow[2], ends) for asks, serves in self._ends(flow, bidirectional)]
+
+    def _ends(self, flow: Flow, bidirectional: bool) -> list[tuple[str, str]]:
+        """Client and server of each direction, that of the flow first: who writes, or who reads."""
+        sender, receiver, _ = flow
+        first, second = (sender, receiver), (receiver, sender)
+        if not self.writes:
+            first, second = second, first
+        return [first, second] if bidirectional else [first]
 
 
 def _partition(card: Nic) -> list[str]:
@@ -105,13 +115,13 @@ def _port(rail: int, card: int) -> int:
     return RAIL_PORT + rail * PERFTEST_CARDS_MOST + card
 
 
-def _name(rail: int, card: int, receiver: str) -> str:
-    return f"{rail}.{card}:{receiver}"
+def _name(rail: int, card: int, server: str) -> str:
+    return f"{rail}.{card}:{server}"
 
 
-def _direction(origin: str, target: str, rail: int, ends: Mapping[str, End]) -> Reading:
+def _direction(asks: str, serves: str, rail: int, ends: Mapping[str, End]) -> Reading:
     runs: list[FlowRun] = []
-    while (run := entry(ends[origin], _name(rail, len(runs), target))) is not None:
+    while (run := entry(ends[asks], _name(rail, len(runs), serves))) is not None:
         runs.append(run)
     found = [_row(run) for run in runs]
     errors = [error for _, _, error in found if error]
@@ -119,7 +129,7 @@ def _direction(origin: str, target: str, rail: int, ends: Mapping[str, End]) -> 
     times = [took_s for _, took_s, _ in found if took_s is not None]
     whole = bool(found) and not errors and len(rates) == len(times) == len(found)
     return Reading(
-        client=origin, server=target, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
+        client=asks, server=serves, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
         omitted_s=RAIL_OMIT_S, error="; ".join(dict.fromkeys(errors)),
         ports=tuple(_port(rail, card) for card in range(max(1, len(runs)))), runs=tuple(runs),
     )  # fmt: skip
