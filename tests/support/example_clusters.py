@@ -20,6 +20,14 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NODES = 2
 """Of each pool, in two blocks of the provider's network."""
 OTHERWISE = {
+    "aws-p4d": (
+        "aws-flagship",
+        {
+            "aws/p5.48xlarge": "aws/p4d.24xlarge",
+            "{rails: 8, node_gbps: 3200}": "{rails: 4, node_gbps: 400}",
+            'release: "2026.11"': 'release: "2026.12"',
+        },
+    ),
     "metal-cluster-roce": (
         "metal-cluster",
         {
