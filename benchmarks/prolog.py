@@ -1,5 +1,5 @@
-"""Measures what Slurm's Prolog, Epilog and health check of railbed cost a job on a healthy node: the programs as role checks installs them,
-uncompiled, with Debian's real nvidia-smi over the lab's mock NVML, InfiniBand rails as files, and this machine's /proc.
+"""Measures what Slurm's Prolog, Epilog and health check of railbed cost a job on a healthy node: the programs as role checks
+installs them, uncompiled, with Debian's real nvidia-smi over the lab's mock NVML, InfiniBand rails as files, and this machine's /proc.
 
 usage: benchmarks/prolog.py [--runs 40]
 
@@ -123,7 +123,12 @@ def main() -> None:
         if len(gpu_state.listed(listed)) != GPUS:
             sys.exit(f"the mock does not list {GPUS} GPUs: {listed}")
         timed("one nvidia-smi (baseline)", gpu_state.QUERY, env, given.runs)
-        timed("health check (healthcheck.py)", [*python, programs / "healthcheck.py", "--report"], env, given.runs)
+        timed(
+            "health check (healthcheck.py)",
+            [*python, programs / "healthcheck.py", "--report"],
+            env,
+            given.runs,
+        )
         timed("start of a job (prolog.py)", [*python, programs / "prolog.py"], env, given.runs)
         timed("end of a job (epilog.py)", [*python, programs / "epilog.py"], env, given.runs)
 

@@ -35,7 +35,7 @@ OTHERWISE = {
             "nvidia/qm9700": "nvidia/sn5600",
             "storage_network: {cidr": "pools: {h100: {storage_interface: ens9}}\n      storage_network: {cidr",
         },
-    )
+    ),
 }
 """Examples with other words: name → example and what stands there instead of what."""
 

@@ -13,8 +13,8 @@ from railbed.errors import UnprovenError
 Architecture = Literal["ampere", "hopper", "blackwell", "blackwell-ultra"]
 
 NicKind = Literal[
-    "connectx-6", "connectx-7", "connectx-8", "connectx", "bluefield-3", "efa-v1", "efa-v2", "efa-v3", "efa-v4", "gvnic", "erdma", "veth",
-    "rxe", "unnamed",
+    "connectx-6", "connectx-7", "connectx-8", "connectx", "bluefield-3", "efa-v1", "efa-v2", "efa-v3", "efa-v4", "gvnic", "erdma",
+    "veth", "rxe", "unnamed",
 ]  # fmt: skip
 
 

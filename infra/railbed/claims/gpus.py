@@ -147,8 +147,8 @@ def aer(facts: Facts) -> Instances:
 
 @define(
     id="node.affinity", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
-    holds="every rail's cards are those nearest to its GPUs on the PCIe tree, as many and as fast as wanted, under the names that "
-    "jobs use",
+    holds="every rail's cards are those nearest to its GPUs on the PCIe tree, as many and as fast as wanted, under the names "
+    "that jobs use",
     accuses="rails", runbook="affinity", hardware=True,
     hidden={"container": "a container's GPUs and rails are no PCI devices, so nothing says which is near which"},
 )  # fmt: skip

@@ -115,7 +115,9 @@ def _rails(seen: Observation, wanted: Wanted) -> list[MappedRail]:
             own = [nics[number] for number in chosen[at * each : (at + 1) * each]]
             found.append((members[at * share : (at + 1) * share], own, rank))
     found.sort(key=lambda one: one[0])
-    return [MappedRail(index=at, gpus=own, nics=cards, rank=rank) for at, (own, cards, rank) in enumerate(found)]
+    return [
+        MappedRail(index=at, gpus=own, nics=cards, rank=rank) for at, (own, cards, rank) in enumerate(found)
+    ]
 
 
 def _unmappable(wanted: Wanted) -> str:
@@ -188,7 +190,9 @@ def _refuse_choice(cards: Sequence[Nic], gpus: Sequence[int], rank: Rank, each: 
     devices = few([f"{nic.device} ({nic.address})" for nic in cards])
     rails, odd = divmod(len(gpus), share)
     if odd:
-        reason = f"{names}: {len(gpus)} GPUs are equally near ({rank}) to {devices}, and a rail serves {share}"
+        reason = (
+            f"{names}: {len(gpus)} GPUs are equally near ({rank}) to {devices}, and a rail serves {share}"
+        )
         raise _Unproven(Why.FEW, reason)
     if len(cards) != rails * each:
         reason = f"{len(cards)} cards are equally near ({rank}) to {names}, where {rails * each} are wanted: {devices}"

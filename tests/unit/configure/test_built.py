@@ -101,17 +101,29 @@ def opened(tools: Tools, files: dict[str, str], **more: Any) -> dict[str, Any]:
         link = tarfile.TarInfo("hpcx-v2.25.1/ompi/lib/libmpi.so")
         link.type, link.linkname = tarfile.SYMTYPE, "libmpi.so.40"
         packed.addfile(link)
-    told = {"whole": True, "needs": ["hpcx-init.sh", "ompi/bin/mpirun"], "keep": [], "make": [], "gpus": False}
+    told = {
+        "whole": True,
+        "needs": ["hpcx-init.sh", "ompi/bin/mpirun"],
+        "keep": [],
+        "make": [],
+        "gpus": False,
+    }
     return tools.build(**told | more)
 
 
-PROGRAMS = {"hpcx-init.sh": "hpcx_load() { :; }\n", "ompi/bin/mpirun": "program\n", "ompi/lib/libmpi.so.40": "library\n"}
+PROGRAMS = {
+    "hpcx-init.sh": "hpcx_load() { :; }\n",
+    "ompi/bin/mpirun": "program\n",
+    "ompi/lib/libmpi.so.40": "library\n",
+}
 
 
 def test_an_archive_of_programs_is_kept_whole(tools: Tools) -> None:
     assert opened(tools, PROGRAMS, check=True)["changed"] and not tools.there()
     assert opened(tools, PROGRAMS)["changed"]
-    assert (tools.to / "ompi/bin/mpirun").read_text() == "program\n" and os.access(tools.to / "ompi/bin/mpirun", os.X_OK)
+    assert (tools.to / "ompi/bin/mpirun").read_text() == "program\n" and os.access(
+        tools.to / "ompi/bin/mpirun", os.X_OK
+    )
     assert (tools.to / "ompi/lib/libmpi.so").readlink() == Path("libmpi.so.40")
     assert tools.link.readlink() == tools.to and tools.there() == [tools.to.name, "bin"]
     assert not opened(tools, PROGRAMS, sha256="0" * 64)["changed"], "what is there is not fetched again"

@@ -193,7 +193,9 @@ def test_gpus_that_share_a_card_are_counted_in_their_shares(
 def test_rails_have_the_order_of_the_gpus_that_share_them() -> None:
     found = mapped(seen("aws-p4d"), wanted(kind("aws-p4d")))
     assert [rail.gpus for rail in found.rails] == [[0, 1], [2, 3], [4, 5], [6, 7]]
-    assert [rail.gpus for rail in mapped(seen("aws-p5"), wanted(kind("aws-p5"))).rails] == [[at] for at in range(8)]
+    assert [rail.gpus for rail in mapped(seen("aws-p5"), wanted(kind("aws-p5"))).rails] == [
+        [at] for at in range(8)
+    ]
 
 
 def test_rails_that_cannot_be_shared_evenly_are_not_mapped() -> None:

@@ -105,11 +105,23 @@ def test_a_slow_way_out_is_found_by_reading_too(reading: Contract, measure: Any)
 
 def test_a_card_that_cannot_read_either_leaves_no_rate() -> None:
     """The words of perftest for a card without the operation (src/perftest_parameters.c)."""
-    run = FlowRun(id="0.0:a", code=1, output=" Read verb is not supported with this EFA device\n", began_s=0.0, ended_s=0.1)
-    ends = {"b": End(measured=Measured(flows=[run], rails={})), "a": End(measured=Measured(flows=[], rails={}))}
+    run = FlowRun(
+        id="0.0:a",
+        code=1,
+        output=" Read verb is not supported with this EFA device\n",
+        began_s=0.0,
+        ended_s=0.1,
+    )
+    ends = {
+        "b": End(measured=Measured(flows=[run], rails={})),
+        "a": End(measured=Measured(flows=[], rails={})),
+    }
     (sample,) = flows.samples_of(flows.READING, ("a", "b", 0), ends, bidirectional=False, window=1)
     assert (sample.sender, sample.receiver, sample.gbps) == ("a", "b", None)
-    assert "ib_read_bw from b to a, rail 0: " in sample.reason and "not supported with this EFA device" in sample.reason
+    assert (
+        "ib_read_bw from b to a, rail 0: " in sample.reason
+        and "not supported with this EFA device" in sample.reason
+    )
 
 
 def test_each_server_is_as_its_client_expects(rdma: Contract, measure: Any) -> None:
