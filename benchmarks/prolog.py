@@ -1,5 +1,6 @@
 """Measures what Slurm's Prolog, Epilog and health check of railbed cost a job on a healthy node: the programs as role checks
-installs them, uncompiled, with Debian's real nvidia-smi over the lab's mock NVML, InfiniBand rails as files, and this machine's /proc.
+installs them, uncompiled, with Debian's real nvidia-smi over the lab's mock NVML, InfiniBand rails as files, and this
+machine's /proc.
 
 usage: benchmarks/prolog.py [--runs 40]
 
