@@ -1,5 +1,6 @@
-"""Measures what Slurm's Prolog and Epilog of railbed cost a job on a healthy node: the programs as role checks installs them,
-uncompiled, with Debian's real nvidia-smi over the lab's mock NVML, InfiniBand rails as files, and this machine's /proc.
+"""Measures what Slurm's Prolog, Epilog and health check of railbed cost a job on a healthy node: the programs as role checks
+installs them, uncompiled, with Debian's real nvidia-smi over the lab's mock NVML, InfiniBand rails as files, and this
+machine's /proc.
 
 usage: benchmarks/prolog.py [--runs 40]
 
@@ -59,6 +60,10 @@ def environment(folder: Path) -> dict[str, str]:
     (folder / "gpu.ini").write_text(hardware.state(sections))
     (folder / "bin").mkdir()
     (folder / "bin/nvidia-smi").symlink_to(SMI)
+    # The health check asks whether the controllers answer; here nobody else is asked.
+    answering = folder / "bin/scontrol"
+    answering.write_text("#!/bin/sh\necho 'Slurmctld(primary) at ctl0 is UP'\n")
+    answering.chmod(0o755)
     rails = [
         {"index": i, "netdev": "", "address": "", "device": f"mlx5_{i}", "mtu": 4096, "rate_gbps": 400}
         for i in range(8)
@@ -119,6 +124,12 @@ def main() -> None:
         if len(gpu_state.listed(listed)) != GPUS:
             sys.exit(f"the mock does not list {GPUS} GPUs: {listed}")
         timed("one nvidia-smi (baseline)", gpu_state.QUERY, env, given.runs)
+        timed(
+            "health check (healthcheck.py)",
+            [*python, programs / "healthcheck.py", "--report"],
+            env,
+            given.runs,
+        )
         timed("start of a job (prolog.py)", [*python, programs / "prolog.py"], env, given.runs)
         timed("end of a job (epilog.py)", [*python, programs / "epilog.py"], env, given.runs)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Builds a program from its hashed source into a folder of its own."""
+"""Builds a program from its hashed source into a folder of its own, or opens a hashed archive of programs there."""
 
 from __future__ import annotations
 
@@ -62,6 +62,12 @@ options:
     type: list
     elements: str
     default: []
+  whole:
+    description:
+      - Whether the archive is of programs already. Nothing is configured or made, and all of its folder is kept as it is; what
+        O(needs) names lies below it.
+    type: bool
+    default: false
   gpus:
     description: Whether make is told what nvcc builds for, NVCC_GENCODE, by the GPUs of this node.
     type: bool
@@ -213,15 +219,15 @@ def worded(word: str, built: Path) -> str:
 
 def unpacked(archive: bytes, work: Path) -> Path:
     """The source's folder, below ``work``. Raises Refused for what is no archive of one folder."""
-    packed = work / "source.tar.gz"
+    packed = work / "source"
     packed.write_bytes(archive)
     try:
         with tarfile.open(packed) as source:
             # What is unpacked here has the hash of the release.
-            source.extractall(work / "source")
+            source.extractall(work / "opened")
     except (tarfile.TarError, OSError, EOFError) as broken:
         raise Refused(f"the archive cannot be unpacked: {broken}") from None
-    tops = list((work / "source").iterdir())
+    tops = list((work / "opened").iterdir())
     if len(tops) != 1:
         raise Refused(f"the archive has {len(tops)} folders at its top, not one")
     return tops[0]
@@ -260,22 +266,34 @@ def build(source: Path, wanted: dict[str, object], work: Path) -> Path:
     return left
 
 
+def opened(source: Path, needs: list[str]) -> Path:
+    """The archive's folder, which is kept whole. Raises Failed where it has not what it is opened for."""
+    if missing := lacking(source, needs):
+        raise Failed(f"the archive has no {', '.join(missing)}: is it of this version, and for this machine?")
+    return source
+
+
 def lacking(folder: Path, needs: list[str]) -> list[str]:
     """Those of ``needs`` that are absent or empty."""
     paths = {name: folder / name for name in needs}
     return [name for name, path in paths.items() if not (path.is_file() and path.stat().st_size)]
 
 
-def place(left: Path, keep: list[str], to: Path) -> None:
-    """Puts the files that fit ``keep`` in place in one step, once they are on the disk."""
+def kept(left: Path, keep: list[str]) -> Path:
+    """Folder with the files that fit ``keep``, on the disk."""
     whole = left.with_name("whole")
     whole.mkdir(mode=0o755)
     for program in [found for pattern in keep for found in left.glob(pattern)]:
         shutil.copy2(program, whole / program.name, follow_symlinks=not beside(program))
     for path in (*whole.iterdir(), whole):
         on_disk(path)
+    return whole
+
+
+def place(whole: Path, to: Path) -> None:
+    """Puts a folder in place in one step."""
     if to.is_dir():
-        to.rename(left.with_name("broken"))
+        to.rename(whole.with_name("broken"))
     whole.rename(to)
     on_disk(to.parent)
 
@@ -332,7 +350,13 @@ def put(wanted: dict[str, Any], to: Path, link: Path, built: bool) -> None:
     if not built:
         with tempfile.TemporaryDirectory(prefix=".building-", dir=to.parent) as work:
             source = unpacked(fetch(wanted["url"], wanted["sha256"]), Path(work))
-            place(build(source, wanted, Path(work)), wanted["keep"] or wanted["needs"], to)
+            if wanted["whole"]:
+                source.chmod(0o755)
+                # Thousands of files: one call for all of them.
+                os.sync()
+                place(opened(source, wanted["needs"]), to)
+            else:
+                place(kept(build(source, wanted, Path(work)), wanted["keep"] or wanted["needs"]), to)
     point(link, to)
     for mark in to.parent.glob(".failed-*"):
         mark.unlink()
@@ -349,6 +373,7 @@ def main() -> None:
             "link": {"type": "path", "required": True},
             "needs": {"type": "list", "elements": "str", "required": True},
             **dict.fromkeys(("keep", "configure", "defines", "make"), words),
+            "whole": {"type": "bool", "default": False},
             "gpus": {"type": "bool", "default": False},
             "kernel_module": {"type": "dict", "options": railbed_dkms.KERNEL_MODULE},
             "optional": {"type": "bool", "default": False},
@@ -359,7 +384,8 @@ def main() -> None:
     os.umask(0o022)
     wanted = module.params
     to, link = Path(wanted["to"]), Path(wanted["link"])
-    built = to.is_dir() and not lacking(to, [Path(name).name for name in wanted["needs"]])
+    needs = wanted["needs"] if wanted["whole"] else [Path(name).name for name in wanted["needs"]]
+    built = to.is_dir() and not lacking(to, needs)
     done = built and link.is_symlink() and os.readlink(link) == str(to)
     without = f"{to.parent.name} could not be built, and this node does without"
     if not module.check_mode:

@@ -72,7 +72,9 @@ def test_what_image_and_node_write_in_one_place_is_the_same(baked: Recorded, mac
 
 
 def test_a_health_check_without_a_result_is_reported_like_one_with(baked: Recorded) -> None:
-    assert f"mark='{HEALTH_REPORT_PREFIX}'" in baked.text(NODE, "/opt/railbed/checks/healthcheck")
+    wrapper = baked.text(NODE, "/opt/railbed/checks/healthcheck")
+    assert f"mark='{HEALTH_REPORT_PREFIX}'" in wrapper
+    assert "\nnice -n 10 timeout --kill-after=2 " in wrapper, "threads of jobs come first (adr 0023)"
 
 
 def test_no_word_of_the_cluster_comes_into_the_image(baked: Recorded) -> None:

@@ -20,6 +20,14 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NODES = 2
 """Of each pool, in two blocks of the provider's network."""
 OTHERWISE = {
+    "aws-p4d": (
+        "aws-flagship",
+        {
+            "aws/p5.48xlarge": "aws/p4d.24xlarge",
+            "{rails: 8, node_gbps: 3200}": "{rails: 4, node_gbps: 400}",
+            'release: "2026.11"': 'release: "2026.12"',
+        },
+    ),
     "metal-cluster-roce": (
         "metal-cluster",
         {
@@ -27,7 +35,7 @@ OTHERWISE = {
             "nvidia/qm9700": "nvidia/sn5600",
             "storage_network: {cidr": "pools: {h100: {storage_interface: ens9}}\n      storage_network: {cidr",
         },
-    )
+    ),
 }
 """Examples with other words: name → example and what stands there instead of what."""
 

@@ -82,6 +82,8 @@ class Tree:
             self._switch(at, switch)
         for pair in one.get("flat", ()):
             self._flat(pair)
+        for root in one.get("roots", ()):
+            self._root(root)
         for row in one["others"]:
             for nic in row["nics"]:
                 address = self._address(nic)
@@ -151,6 +153,14 @@ class Tree:
                 self._gpu(path, pair["numa"], address)
             else:
                 self._nic(path, pair["numa"], address, nic)
+
+    def _root(self, root: dict[str, Any]) -> None:
+        """Devices on the bus of a host bridge itself, as Nitro shows those of p4d: no bridge is above them."""
+        bus = root["bridge"].removeprefix("pci")
+        for device in root["gpus"]:
+            self._gpu([root["bridge"]], root["numa"], f"{bus}:{device}.0")
+        for nic in root["nics"]:
+            self._nic([root["bridge"]], root["numa"], f"{bus}:{nic['device']}.0", nic)
 
     def _function(self, above: list[str], numa: int, address: str, facts: dict[str, str]) -> str:
         folder = "/sys/devices/" + "/".join([*above, address])

@@ -13,8 +13,8 @@ from railbed.errors import UnprovenError
 Architecture = Literal["ampere", "hopper", "blackwell", "blackwell-ultra"]
 
 NicKind = Literal[
-    "connectx-6", "connectx-7", "connectx-8", "connectx", "bluefield-3", "efa-v2", "efa-v3", "efa-v4", "gvnic", "erdma", "veth",
-    "rxe", "unnamed",
+    "connectx-6", "connectx-7", "connectx-8", "connectx", "bluefield-3", "efa-v1", "efa-v2", "efa-v3", "efa-v4", "gvnic", "erdma",
+    "veth", "rxe", "unnamed",
 ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ class Machine(Gpus, Published):
     """Key of the GPU board; empty where the file has all facts itself."""
     cpu_architecture: Literal["x86_64", "arm64"]
     rails: int = Field(ge=1)
-    """A rail is all NICs of one GPU position."""
+    """A rail is all NICs of one GPU position, or of a few neighbouring GPUs that share them (``gpus_per_rail``)."""
     known_nics_per_rail: int | None = Field(default=None, ge=1, alias="nics_per_rail")
     known_nic_gbps: float | None = Field(default=None, gt=0, alias="nic_gbps")
     known_fabric_gbps: float | None = Field(default=None, gt=0, alias="fabric_gbps")
@@ -98,6 +98,8 @@ class Machine(Gpus, Published):
     """Model of the rails' cards, by which rules choose drivers and libraries. ``connectx``: a ConnectX of a generation that
     nobody published; ``unnamed``: not even that."""
     transport: Literal["tcp", "roce", "infiniband", "efa"]
+    rdma_write: bool = True
+    """Whether the rails' cards write into another node's memory; EFA of the first generation only reads from it."""
     known_mtu: int | None = Field(default=None, ge=1280, alias="mtu")
     """MTU of the rail interfaces, bytes."""
     known_payload_fraction: float | None = Field(default=None, gt=0, le=1, alias="payload_fraction")
@@ -160,6 +162,16 @@ class Machine(Gpus, Published):
     def node_gbps(self) -> float:
         """Line rate of all rails together, Gb/s. Raises Unpublished."""
         return round(self.rails * self.nics_per_rail * self.nic_gbps, 9)
+
+    @property
+    def spoken(self) -> str:
+        """The transport, and how cards use it where that decides what measures the rails."""
+        return self.transport if self.rdma_write else f"{self.transport} that only reads"
+
+    @property
+    def gpus_per_rail(self) -> int:
+        """GPUs that share the cards of one rail; 0 where rails cannot be spread evenly over the GPUs."""
+        return 0 if self.gpus % self.rails else self.gpus // self.rails
 
     @property
     def rate_is_known(self) -> bool:

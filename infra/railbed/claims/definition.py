@@ -95,7 +95,7 @@ class Facts(FrozenModel):
     machine: Machine
     """Of the first pool: all pools of a fabric have the same."""
     transports: list[str]
-    """Of the rails of all pools."""
+    """Of the rails of all pools (``Machine.spoken``)."""
     platform: str
     hosts: Literal["machine", "container"]
     """What its nodes are."""

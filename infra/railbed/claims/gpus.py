@@ -147,8 +147,8 @@ def aer(facts: Facts) -> Instances:
 
 @define(
     id="node.affinity", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
-    holds="every rail's cards are those nearest to its GPU on the PCIe tree, as many and as fast as wanted, under the names that "
-    "jobs use",
+    holds="every rail's cards are those nearest to its GPUs on the PCIe tree, as many and as fast as wanted, under the names "
+    "that jobs use",
     accuses="rails", runbook="affinity", hardware=True,
     hidden={"container": "a container's GPUs and rails are no PCI devices, so nothing says which is near which"},
 )  # fmt: skip
@@ -156,7 +156,7 @@ def affinity(facts: Facts) -> Instances:
     if facts.machine.transport == "tcp":
         yield Out("rails over TCP have no RDMA device that a GPU could be near to")
     else:
-        yield In("every rail's cards are those nearest to its GPU on the PCIe tree")
+        yield In("every rail's cards are those nearest to its GPUs on the PCIe tree")
 
 
 @define(

@@ -36,7 +36,9 @@ class Measurement:
         return ""
 
 
-PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write_bw"}
+PERFTEST = {
+    "roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write_bw", "efa that only reads": "ib_read_bw",
+}  # fmt: skip
 
 PERFTEST_LATENCY = {"roce": "ib_write_lat", "infiniband": "ib_write_lat", "efa": "ib_send_lat"}
 

@@ -27,7 +27,7 @@ class Nic(FrozenModel):
 
 
 class Rail(FrozenModel):
-    """All NICs of one GPU position of a node."""
+    """All NICs of one GPU position of a node, or of a few GPUs that share them."""
 
     index: int
     address: scalars.Interface
@@ -186,6 +186,9 @@ class Machine(FrozenModel):
     """Share of the line rate that carries payload at the rail's MTU. Like its neighbours None where nobody published it:
     what depends on it is unproven."""
     transport: Literal["tcp", "roce", "infiniband", "efa"]
+    rdma_write: bool = Field(default=True, exclude_if=bool)
+    """False where cards only read from another node's memory. Left out else, so that contracts of the time before keep their
+    hash."""
     collective_ranks_per_node: int
     stands_for: scalars.CatalogKey = ""
     """Key of the machine that this one simulates, or empty for real hardware."""

@@ -1,8 +1,8 @@
 """Which network cards are which rail's: by distance on the PCIe tree, never by the order of names. Pure.
 
-A rail is all cards of one GPU position (``Machine.rails``). Cards are candidates by what they speak and how fast their link is,
-and each position takes the nearest. Where that leaves a choice, nothing is mapped and the reason says what was seen: a rail that
-was guessed would pass every check of one node and mix up the rails between nodes.
+A rail is all cards of one GPU position, or of a few GPUs that share them (``Machine.rails``). Cards are candidates by what they
+speak and how fast their link is, and each position takes the nearest. Where that leaves a choice, nothing is mapped and the
+reason says what was seen: a rail that was guessed would pass every check of one node and mix up the rails between nodes.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ class Wanted(FrozenModel):
     pkey: int = 0
     """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
 
+    @property
+    def gpus_per_rail(self) -> int:
+        """GPUs that share the cards of one rail; 0 where the rails cannot be spread evenly over them."""
+        return 0 if self.gpus % self.rails else self.gpus // self.rails
+
 
 class Why(StrEnum):
     """Why nothing was mapped."""
@@ -56,13 +61,15 @@ class Why(StrEnum):
 
 
 class MappedRail(FrozenModel):
-    """One rail as it is on this node: the cards of the GPU that has the rail's number."""
+    """One rail as it is on this node: rails have the order of their GPUs."""
 
     index: int
+    gpus: list[int]
+    """Numbers of the GPUs that the cards are nearest to, by PCI address."""
     nics: list[Nic]
     """By PCI address."""
     rank: Rank
-    """The farthest of its cards from its GPU."""
+    """The farthest of its cards from its GPUs."""
 
 
 class Mapping(FrozenModel):
@@ -93,8 +100,8 @@ class _Unproven(Exception):
 
 
 def _rails(seen: Observation, wanted: Wanted) -> list[MappedRail]:
-    each = wanted.nics_per_rail
-    if wanted.transport not in LAYERS or each is None or wanted.rails != wanted.gpus:
+    each, share = wanted.nics_per_rail, wanted.gpus_per_rail
+    if wanted.transport not in LAYERS or each is None or not share:
         raise _Unproven(Why.NONE, f"{wanted.machine}: {_unmappable(wanted)}")
     gpus, nics = _gpus(seen, wanted), candidates(seen, wanted)
     if not seen.nics:
@@ -102,12 +109,15 @@ def _rails(seen: Observation, wanted: Wanted) -> list[MappedRail]:
     if len(nics) < wanted.rails * each:
         reason = f"{len(nics)} of {wanted.rails * each} {_kind(wanted)} are there: {_listing(seen)}"
         raise _Unproven(Why.FEW, reason)
-    found: dict[int, MappedRail] = {}
-    for members, chosen, rank in _groups(seen, gpus, nics, each):
-        for at, gpu in enumerate(members):
+    found: list[tuple[list[int], list[Nic], Rank]] = []
+    for members, chosen, rank in _groups(seen, gpus, nics, each, share):
+        for at in range(len(members) // share):
             own = [nics[number] for number in chosen[at * each : (at + 1) * each]]
-            found[gpu] = MappedRail(index=gpu, nics=own, rank=rank)
-    return [found[index] for index in sorted(found)]
+            found.append((members[at * share : (at + 1) * share], own, rank))
+    found.sort(key=lambda one: one[0])
+    return [
+        MappedRail(index=at, gpus=own, nics=cards, rank=rank) for at, (own, cards, rank) in enumerate(found)
+    ]
 
 
 def _unmappable(wanted: Wanted) -> str:
@@ -115,7 +125,7 @@ def _unmappable(wanted: Wanted) -> str:
         return f"{wanted.transport} rails have no RDMA device to map"
     if wanted.nics_per_rail is None:
         return "nobody published how many cards a rail has"
-    return f"{wanted.rails} rails are no rail for each of {wanted.gpus} GPUs"
+    return f"{wanted.rails} rails cannot be shared evenly by {wanted.gpus} GPUs"
 
 
 def _gpus(seen: Observation, wanted: Wanted) -> list[Gpu]:
@@ -145,8 +155,13 @@ Group = tuple[list[int], tuple[int, ...], Rank]
 """Numbers of GPUs that are equally near to the same cards, numbers of these, both by PCI address, and how near."""
 
 
-def _groups(seen: Observation, gpus: Sequence[Gpu], nics: Sequence[Nic], each: int) -> list[Group]:
-    """Every GPU is in one group, every card at most in one, and all are equally near: machines are built evenly."""
+def _groups(
+    seen: Observation, gpus: Sequence[Gpu], nics: Sequence[Nic], each: int, share: int
+) -> list[Group]:
+    """Every GPU is in one group, every card at most in one, and all are equally near: machines are built evenly.
+
+    ``each`` cards belong to ``share`` GPUs.
+    """
     nearest: dict[tuple[int, ...], list[int]] = defaultdict(list)
     ranks: dict[int, Rank] = {}
     places = tuple(_placed(seen, gpu.address, gpu.numa) for gpu in gpus)
@@ -161,22 +176,28 @@ def _groups(seen: Observation, gpus: Sequence[Gpu], nics: Sequence[Nic], each: i
     if any(count > 1 for count in Counter(number for chosen in nearest for number in chosen).values()):
         raise _Unproven(Why.AMBIGUOUS, f"GPUs share some of their nearest cards: {_listing(seen)}")
     for chosen, members in nearest.items():
-        _refuse_choice([nics[number] for number in chosen], members, farthest, each)
+        _refuse_choice([nics[number] for number in chosen], members, farthest, each, share)
     return [(members, chosen, farthest) for chosen, members in nearest.items()]
 
 
-def _refuse_choice(cards: Sequence[Nic], gpus: Sequence[int], rank: Rank, each: int) -> None:
+def _refuse_choice(cards: Sequence[Nic], gpus: Sequence[int], rank: Rank, each: int, share: int) -> None:
     """Raises where the distance leaves a choice.
 
-    Several GPUs and just as many cards behind one switch are paired in the order of their PCI addresses: each pair is as near as
-    any other, and slots are the same on every machine of a kind. Without a switch it is unknown what joins which.
+    The cards of several rails behind one switch go to their GPUs in the order of the PCI addresses: each pair is as near as any
+    other, and slots are the same on every machine of a kind. Without a switch it is unknown what joins which.
     """
     names = f"gpu {', '.join(map(str, gpus))}"
     devices = few([f"{nic.device} ({nic.address})" for nic in cards])
-    if len(cards) != len(gpus) * each:
-        reason = f"{len(cards)} cards are equally near ({rank}) to {names}, where {len(gpus) * each} are wanted: {devices}"
-        raise _Unproven(Why.AMBIGUOUS if len(cards) > len(gpus) * each else Why.FEW, reason)
-    if len(gpus) > 1 and not rank.behind_one_switch:
+    rails, odd = divmod(len(gpus), share)
+    if odd:
+        reason = (
+            f"{names}: {len(gpus)} GPUs are equally near ({rank}) to {devices}, and a rail serves {share}"
+        )
+        raise _Unproven(Why.FEW, reason)
+    if len(cards) != rails * each:
+        reason = f"{len(cards)} cards are equally near ({rank}) to {names}, where {rails * each} are wanted: {devices}"
+        raise _Unproven(Why.AMBIGUOUS if len(cards) > rails * each else Why.FEW, reason)
+    if rails > 1 and not rank.behind_one_switch:
         raise _Unproven(
             Why.AMBIGUOUS,
             f"{names} and {devices} are all {rank} apart, and no PCIe switch pairs them: where a provider hides its switches, "

@@ -35,7 +35,7 @@ def of(
     hosts = spec.platform.hosts if isinstance(spec.platform, LabPlatform) else "machine"
     return Facts(
         machine=machine,
-        transports=sorted({pool.machine.transport for pool in pools}),
+        transports=sorted({pool.machine.spoken for pool in pools}),
         platform=spec.platform.kind,
         hosts=hosts,
         stands_in=lab,

@@ -22,12 +22,13 @@ OF_COMPONENTS = {
     "nccl_tests_nodes": ("nccl_tests", "nccl", "cuda"),
     "perftest_nodes": ("perftest", "cuda"),
     "gdrcopy_nodes": ("gdrcopy",),
+    "hpcx_nodes": ("hpcx",),
     "dcgm_nodes": ("dcgm",),
     "dcgm_exporter_nodes": ("dcgm", "dcgm_exporter"),
 }
 """Group → components that a node must have, all of them, to be in it."""
-BUILT = frozenset({"nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes"})
-"""Of these the first component is built on nodes: on none whose image brings it, or that has it as a package."""
+BUILT = frozenset({"nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes", "hpcx_nodes"})
+"""Of these the first component is built, or opened, on nodes: on none whose image brings it, or that has it as a package."""
 OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
 """Group → components that make its nodes ones for containers. Controllers send the jobs."""
 

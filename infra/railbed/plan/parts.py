@@ -332,7 +332,7 @@ class PlannedNic(FrozenModel):
 
 
 class PlannedRail(FrozenModel):
-    """All NICs of one GPU position; the fields of the contract's."""
+    """All NICs of one GPU position, or of a few GPUs that share them; the fields of the contract's."""
 
     index: int
     address: str

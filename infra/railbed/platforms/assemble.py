@@ -30,6 +30,7 @@ def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
         nic_gbps=facts.known_nic_gbps,
         payload_fraction=facts.known_payload_fraction,
         transport=facts.transport,
+        rdma_write=facts.rdma_write,
         collective_ranks_per_node=facts.collective_ranks_per_node,
         stands_for=facts.stands_for,
         scale=facts.scale,

@@ -95,7 +95,7 @@ class Fabric(SpecModel):
     """The network that collectives run on."""
 
     rails: RailCount
-    """Rails per node: one per GPU position."""
+    """Rails per node: one per GPU position, or per few GPUs that share a card."""
     node_gbps: RateGbps
     """All rails of a node together, Gb/s: rails × NICs per rail × NIC rate, checked."""
     pkey: PartitionKey | None = None

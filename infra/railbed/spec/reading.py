@@ -103,7 +103,7 @@ def from_config(data: Any, where: str) -> ClusterSpec:
 def spec_hash(spec: ClusterSpec) -> str:
     """SHA-256 of the spec's canonical JSON, defaults filled in: equal for specs that mean the same.
 
-    Without the people: a certificate does not end because somebody joined a team (docs/adr/0022-people-and-the-certificate.md).
+    Without the people: a certificate does not end because somebody joined a team (docs/adr/0024-people-and-the-certificate.md).
     """
     machines = spec.model_dump(mode="json", exclude={"users": True, "tenants": True, "access": {"user_ca"}})
     body = json.dumps(machines, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The claim `node.affinity`: each rail's cards are those nearest to its GPU, under the names that the contract has."""
+"""The claim `node.affinity`: each rail's cards are those nearest to its GPUs, under the names that the contract has."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _of(found: Mapping, contract: Contract, node: Node) -> tuple[Verdict, str, l
         hint = "jobs use other names than the cards nearest to their GPUs have"
         return Verdict.FAIL, f"{hint}: {differences}", [f"rail {rail}" for rail in other]
     names = ", ".join(nic.device for nic in found.nics)
-    return Verdict.PASS, f"each rail's cards are nearest to its GPU: {names}", []
+    return Verdict.PASS, f"each rail's cards are nearest to its GPUs: {names}", []
 
 
 def _renamed(found: Mapping, contract: Contract, node: Node) -> dict[int, list[str]]:

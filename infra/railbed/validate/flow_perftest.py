@@ -1,7 +1,8 @@
 """Flows over RDMA rails with ib_write_bw of linux-rdma/perftest, from host memory to host memory. Pure.
 
 InfiniBand and RoCE have reliable connections (RC), EFA has scalable reliable datagrams (SRD) in their place, over its only GID
-(docs/adr/0017-efa-rails-by-perftest.md).
+(docs/adr/0017-efa-rails-by-perftest.md). Cards that cannot write into another node's memory are measured with ib_read_bw: the
+receiver's client reads from the sender's server (docs/adr/0022-gpus-may-share-a-rail.md).
 
 Each direction is a client and a server of its own: the bidirectional test of perftest prints the sum of both. All cards of a
 rail run side by side, and their rates are added. The two programs exchange their queue pairs over the management network.
@@ -45,11 +46,14 @@ def tx_depth(rate_gbps: float) -> int:
 
 
 class Perftest:
-    """ib_write_bw over the queue pairs of a transport; RoCE's with the GID of the rail's address, which the probe looks up."""
+    """ib_write_bw, or ib_read_bw, over the queue pairs of a transport; RoCE's with the GID of the rail's address, which the probe
+    looks up."""
 
-    program, rdma = "ib_write_bw", True
+    rdma = True
 
-    def __init__(self, transport: Literal["roce", "infiniband", "efa"]) -> None:
+    def __init__(self, transport: Literal["roce", "infiniband", "efa"], *, writes: bool = True) -> None:
+        self.program = "ib_write_bw" if writes else "ib_read_bw"
+        self.writes = writes
         self.roce = transport == "roce"
         self.pairs = SRD if transport == "efa" else ()
 
@@ -67,7 +71,7 @@ class Perftest:
         self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
     ) -> list[Run]:
         found = []
-        for way in directions(flow, bidirectional=bidirectional):
+        for way in self._asked(flow, bidirectional=bidirectional):
             cards = zip(places[way.sender].cards, places[way.receiver].cards, strict=False)
             for number, (here, there) in enumerate(cards):
                 port, remote = _port(way, number), places[way.receiver].node.address
@@ -93,12 +97,12 @@ class Perftest:
         return {"device": card.device, "gid": {"device": card.device, "address": address}}
 
     def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
-        return [_direction(way, ends) for way in directions(flow, bidirectional=bidirectional)]
+        return [_direction(way, ends) for way in self._asked(flow, bidirectional=bidirectional)]
 
-
-def directions(flow: Flow, *, bidirectional: bool) -> list[Flow]:
-    """The flow, and where both directions are measured the one back."""
-    return [flow, flow.back] if bidirectional else [flow]
+    def _asked(self, flow: Flow, *, bidirectional: bool) -> list[Flow]:
+        """From client to server, in the order of the data's directions: who writes is its sender, who reads its receiver."""
+        first, second = (flow, flow.back) if self.writes else (flow.back, flow)
+        return [first, second] if bidirectional else [first]
 
 
 def _partition(card: Nic) -> list[str]:

@@ -31,6 +31,8 @@ TOOLS: Mapping[str, Tool] = {
     "efa": Perftest("efa"),
 }
 """Transport → the program that measures its rails."""
+READING = Perftest("efa", writes=False)
+"""For cards without RDMA write."""
 NOTHING_RECEIVED = "{} received nothing, and the byte counters of the two ends do not say so"
 ALONE = "its flow did not run beside those of the other rails"
 CLOSED = ("timed out", "no route to host", "host is down", "network is unreachable", "network is down")
@@ -44,7 +46,8 @@ def deadline_s(seconds: int) -> int:
 
 def tool_for(contract: Contract, nodes: Mapping[str, Node]) -> Tool:
     """The program for the rails of these nodes, which have one transport."""
-    return TOOLS[contract.machine(next(iter(nodes.values())).machine).transport]
+    machine = contract.machine(next(iter(nodes.values())).machine)
+    return TOOLS[machine.transport] if machine.rdma_write else READING
 
 
 def plans(

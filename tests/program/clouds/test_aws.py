@@ -201,15 +201,15 @@ def wanted(capacity_tib: float, step: int | None = None, offer: str = filesystem
     ],
 )
 def test_ssd_speaks_efa_where_the_size_allows(tib: float, step: int | None, gib: int, efa: bool) -> None:
-    size = filesystems.ssd(wanted(tib, step), with_rails=True)
+    size = filesystems.ssd(wanted(tib, step), with_efa=True)
     assert (size.gib, size.efa) == (gib, efa)
-    assert not filesystems.ssd(wanted(tib, step), with_rails=False).efa
+    assert not filesystems.ssd(wanted(tib, step), with_efa=False).efa
 
 
 @given(st.integers(1, 400), st.sampled_from([125, 250, 500, 1000]))
 def test_ssd_sizes_are_those_that_fsx_sells(count: int, step: int) -> None:
     known = facts()
-    size = filesystems.ssd(wanted(count * known.ssd_step_gib / 1024, step), with_rails=True)
+    size = filesystems.ssd(wanted(count * known.ssd_step_gib / 1024, step), with_efa=True)
     assert size.gib == count * known.ssd_step_gib
     assert size.efa == (size.gib % known.efa_step_gib[str(step)] == 0)
 
@@ -241,6 +241,13 @@ def test_filesystem_is_kept_or_not_as_the_spec_says(monkeypatch: pytest.MonkeyPa
     assert [one.protected for one in away.of(":LustreFileSystem")] == [False]
 
 
+def test_fsx_is_reached_over_efa_only_by_cards_that_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same filesystem; AWS names Nitro v4 and later, and p4d is of v3."""
+    for machine, efa in (("aws/p5.48xlarge", True), ("aws/p4d.24xlarge", False)):
+        (one,) = made(monkeypatch, small(machine=machine)).run.of(":LustreFileSystem")
+        assert one.inputs["efaEnabled"] is efa
+
+
 # --- refused -----------------------------------------------------------------------------------------------------------
 
 
@@ -262,7 +269,7 @@ def test_every_machine_has_a_layout_or_is_named_here() -> None:
     assert keys - set(facts().first_efa_card) == {"aws/p6e-gb200.36xlarge"}
     assert set(VIEW.machines) == set(facts().first_efa_card)
     for key in VIEW.machines:
-        assert layout.interfaces(catalog.load_machine(key), with_rails=False) == [layout.PRIMARY]
+        assert layout.interfaces(catalog.load_machine(key), with_efa=False) == [layout.PRIMARY]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,8 @@ def interfaces(instance: dict[str, Any]) -> list[tuple[str, int, int]]:
 @pytest.mark.parametrize(
     ("machine", "first", "cards"),
     [
+        ("aws/p4d.24xlarge", 0, 4),
+        ("aws/p4de.24xlarge", 0, 4),
         ("aws/p5.48xlarge", 0, 32),
         ("aws/p5e.48xlarge", 0, 32),
         ("aws/p5en.48xlarge", 0, 16),

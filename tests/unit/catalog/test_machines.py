@@ -50,8 +50,8 @@ def test_nodes_times_gpus_is_the_nvlink_domain(machine: Machine) -> None:
     assert machine.gpus * machine.nodes_per_nvlink_domain == machine.gpus_per_nvlink_domain
 
 
-def test_a_rail_is_a_gpu_position(machine: Machine) -> None:
-    assert machine.rails == machine.gpus
+def test_a_rail_is_a_gpu_position_or_shared_by_a_few(machine: Machine) -> None:
+    assert machine.gpus_per_rail == (2 if machine.key in SHARED else 1)
     assert machine.stands_for or machine.collective_ranks_per_node == machine.gpus
     for devices in (machine.netdevs, machine.rdma_devices):
         assert not devices or len(devices) == machine.rails * (machine.known_nics_per_rail or 1)
@@ -89,6 +89,7 @@ def test_reduced_parts_are_reduced() -> None:
     ("key", "rails", "nics", "gbps"),
     [
         ("azure/Standard_ND128isr_GB300_v6", 4, 1, 800),
+        ("aws/p4d.24xlarge", 4, 1, 100), ("aws/p4de.24xlarge", 4, 1, 100),
         ("aws/p5.48xlarge", 8, 4, 100), ("aws/p5e.48xlarge", 8, 4, 100), ("aws/p5en.48xlarge", 8, 2, 200),
         ("aws/p6-b200.48xlarge", 8, 1, 400), ("aws/p6-b300.48xlarge", 8, 2, 400), ("oci/BM.GPU.H100.8", 8, 2, 200),
         ("azure/Standard_ND96isr_H100_v5", 8, 1, 400), ("gcp/a3-megagpu-8g", 8, 1, 200),
@@ -106,9 +107,12 @@ def test_every_vendor_of_the_clouds_is_there() -> None:
     assert vendors == set(SHAPES)
 
 
+SHARED = ("aws/p4d.24xlarge", "aws/p4de.24xlarge")
+"""Machines of which two GPUs share a card."""
 SHAPES = {
     "alicloud": "ecs.ebmgn8v.48xlarge lingjun-h20",
-    "aws": "p5.48xlarge p5e.48xlarge p5en.48xlarge p6-b200.48xlarge p6-b300.48xlarge p6e-gb200.36xlarge",
+    "aws": "p4d.24xlarge p4de.24xlarge p5.48xlarge p5e.48xlarge p5en.48xlarge p6-b200.48xlarge p6-b300.48xlarge "
+    "p6e-gb200.36xlarge",
     "azure": "Standard_ND96isr_H100_v5 Standard_ND96isr_H200_v5 Standard_ND128isr_NDR_GB200_v6 Standard_ND128isr_GB300_v6",
     "gcp": "a3-megagpu-8g a3-ultragpu-8g a4-highgpu-8g a4x-highgpu-4g a4x-maxgpu-4g-metal",
     "oci": "BM.GPU.A100-v2.8 BM.GPU.H100.8 BM.GPU.H200.8 BM.GPU.B200.8 BM.GPU.B300.8 BM.GPU.GB200-v3.4 BM.GPU.GB300.4",

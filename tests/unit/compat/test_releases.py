@@ -49,6 +49,31 @@ def test_a_release_goes_with_each_machine_or_says_why_not(release: str, machine:
         assert isinstance(found, compat.Answer), found
 
 
+@pytest.mark.parametrize(
+    ("machine", "processor"),
+    [
+        ("metal/hgx-b300", "x86_64"),
+        ("metal/gb300-nvl72", "aarch64"),
+        ("metal/hgx-b200", ""),
+        ("aws/p5.48xlarge", ""),
+    ],
+)
+def test_hpcx_goes_where_doca_goes(machine: str, processor: str) -> None:
+    """By the hash that is published of the processor's own archive; no package, so that apt's transaction stays DOCA's."""
+    found = chosen("2026.12", machine)
+    assert ("hpcx" in found) is ("ofed" in found) is bool(processor)
+    release, facts = catalog.load_release("2026.12"), catalog.load_machine(machine)
+    of = [
+        one
+        for one in release.alternatives("hpcx")
+        if one.when["machine.cpu_architecture"] == facts.cpu_architecture
+    ]
+    (one,) = of
+    if processor:
+        assert one.url.endswith(f"-doca_ofed-ubuntu24.04-cuda13-{processor}.tbz") and len(one.sha256) == 64
+        assert one.served_by == "built" and not one.node_packages
+
+
 def test_parts_follow_transport_maker_system_and_filesystem() -> None:
     efa, ib = chosen("2026.11", "aws/p5.48xlarge", "lustre"), chosen("2026.11", "metal/hgx-h100-ib")
     assert (efa["net_plugin"], efa["libfabric"], efa["openmpi"]) == ("1.16.3", "2.1.0amzn5.0", "4.1.7")

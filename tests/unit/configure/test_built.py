@@ -90,6 +90,75 @@ def test_a_library_keeps_the_link_beside_it(tools: Tools) -> None:
     assert not (tools.to / "far.h").is_symlink() and (tools.to / "far.h").read_text() == "two\n"
 
 
+def opened(tools: Tools, files: dict[str, str], **more: Any) -> dict[str, Any]:
+    """A tar of bzip2 with programs in folders, as NVIDIA's HPC-X is."""
+    tools.archive = tools.archive.with_name("hpcx.tbz")
+    with tarfile.open(tools.archive, "w:bz2") as packed:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"hpcx-v2.25.1/{name}")
+            entry.size, entry.mode = len(text), 0o755
+            packed.addfile(entry, io.BytesIO(text.encode()))
+        link = tarfile.TarInfo("hpcx-v2.25.1/ompi/lib/libmpi.so")
+        link.type, link.linkname = tarfile.SYMTYPE, "libmpi.so.40"
+        packed.addfile(link)
+    told = {
+        "whole": True,
+        "needs": ["hpcx-init.sh", "ompi/bin/mpirun"],
+        "keep": [],
+        "make": [],
+        "gpus": False,
+    }
+    return tools.build(**told | more)
+
+
+PROGRAMS = {
+    "hpcx-init.sh": "hpcx_load() { :; }\n",
+    "ompi/bin/mpirun": "program\n",
+    "ompi/lib/libmpi.so.40": "library\n",
+}
+
+
+def test_an_archive_of_programs_is_kept_whole(tools: Tools) -> None:
+    assert opened(tools, PROGRAMS, check=True)["changed"] and not tools.there()
+    assert opened(tools, PROGRAMS)["changed"]
+    assert (tools.to / "ompi/bin/mpirun").read_text() == "program\n" and os.access(
+        tools.to / "ompi/bin/mpirun", os.X_OK
+    )
+    assert (tools.to / "ompi/lib/libmpi.so").readlink() == Path("libmpi.so.40")
+    assert tools.link.readlink() == tools.to and tools.there() == [tools.to.name, "bin"]
+    assert not opened(tools, PROGRAMS, sha256="0" * 64)["changed"], "what is there is not fetched again"
+    assert not tools.said.exists(), "make was not asked"
+    (tools.to / "ompi/bin/mpirun").unlink()
+    assert opened(tools, PROGRAMS)["changed"] and (tools.to / "ompi/bin/mpirun").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "sha256", "says"),
+    [
+        (PROGRAMS, "0" * 64, f"not {'0' * 64}"),
+        ({"hpcx-init.sh": "text\n"}, "", "the archive has no ompi/bin/mpirun"),
+    ],
+)
+def test_an_archive_with_another_hash_or_without_its_programs_is_not_opened(
+    files: dict[str, str], sha256: str, says: str, tools: Tools
+) -> None:
+    refused = opened(tools, files, **({"sha256": sha256} if sha256 else {}))
+    assert refused["failed"] and says in refused["msg"] and not tools.link.exists()
+    assert [name for name in tools.there() if not name.startswith(".")] == []
+
+
+def test_half_an_archive_leaves_what_was_there(tools: Tools) -> None:
+    opened(tools, PROGRAMS)
+    tools.to = tools.to.with_name("2.26-opened")
+    whole = tools.archive.read_bytes()
+    tools.archive.write_bytes(whole[: len(whole) // 2])
+    half = hashlib.sha256(tools.archive.read_bytes()).hexdigest()
+    told = {"whole": True, "needs": ["hpcx-init.sh"], "keep": [], "make": [], "gpus": False, "optional": True}
+    found = tools.build(half, **told)
+    assert "the archive cannot be unpacked" in found["lacking"]
+    assert tools.link.resolve().name == "2.17.6-nccl2.30.4-cuda13.2.1" and not tools.to.exists()
+
+
 def test_it_is_built_for_the_nodes_gpus_with_mpi(tools: Tools) -> None:
     assert tools.build()["changed"]
     assert sorted(path.name for path in tools.to.iterdir()) == sorted(NEEDS)

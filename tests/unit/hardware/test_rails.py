@@ -145,6 +145,64 @@ def test_without_a_topology_file_a_flat_machine_is_not_guessed(tmp_path: Path) -
     assert "NCCL_TOPO_FILE" in found.unproven
 
 
+def _no_second_gpu(one: dict[str, Any]) -> None:
+    one["roots"][2]["gpus"] = ["1c"]
+
+
+def _gpu_of_the_next_root(one: dict[str, Any]) -> None:
+    one["roots"][0]["gpus"], one["roots"][1]["gpus"] = ["1c", "1d", "1e"], ["1c"]
+
+
+def _no_card(one: dict[str, Any]) -> None:
+    one["roots"][3]["nics"] = []
+
+
+def _second_card(one: dict[str, Any]) -> None:
+    one["roots"][1]["nics"].append({"device": "1a", "rdma": "rdmap32s26"})
+
+
+def _one_root(one: dict[str, Any]) -> None:
+    """Four GPUs and two cards on one root, no switch between them: nothing says which two share which card."""
+    for at in (1, 3):
+        gone, kept = one["roots"][at], one["roots"][at - 1]
+        kept["gpus"] += ["0c", "0d"]
+        kept["nics"] += [{**nic, "device": "0b"} for nic in gone["nics"]]
+        gone["gpus"], gone["nics"] = [], []
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "says"),
+    [
+        (_no_second_gpu, Why.FEW, "7 of 8 GPUs"),
+        (_gpu_of_the_next_root, Why.FEW, "gpu 0, 1, 2: 3 GPUs are equally near"),
+        (_no_card, Why.FEW, "3 of 4 efa cards"),
+        (_second_card, Why.AMBIGUOUS, "2 cards are equally near (PHB) to gpu 2, 3, where 1 are wanted"),
+        (_one_root, Why.AMBIGUOUS, "no PCIe switch pairs them"),
+    ],
+)
+def test_gpus_that_share_a_card_are_counted_in_their_shares(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], why: Why, says: str
+) -> None:
+    one = kind("aws-p4d")
+    change(one)
+    found = of(one, tmp_path)
+    assert (found.rails, found.why) == ([], why)
+    assert says in found.unproven
+
+
+def test_rails_have_the_order_of_the_gpus_that_share_them() -> None:
+    found = mapped(seen("aws-p4d"), wanted(kind("aws-p4d")))
+    assert [rail.gpus for rail in found.rails] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert [rail.gpus for rail in mapped(seen("aws-p5"), wanted(kind("aws-p5"))).rails] == [
+        [at] for at in range(8)
+    ]
+
+
+def test_rails_that_cannot_be_shared_evenly_are_not_mapped() -> None:
+    found = mapped(seen("aws-p4d"), wanted(kind("aws-p4d")).model_copy(update={"rails": 3}))
+    assert found.why is Why.NONE and "3 rails cannot be shared evenly by 8 GPUs" in found.unproven
+
+
 def test_a_machine_without_rdma_or_gpus(tmp_path: Path) -> None:
     one = changed("hgx-h100-ib", switches=[], others=[])
     found = of(one, tmp_path)

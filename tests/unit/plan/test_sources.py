@@ -234,4 +234,5 @@ def test_what_may_be_left_out_is_what_its_role_does_without(release: str) -> Non
         for task in yaml.safe_load(path.read_text()) or []
         if {**task.get("built", {}), **task.get("dkms", {})}.get("optional")
     }
-    assert optional == roles == {"gdrcopy", "perftest"}
+    assert roles == {"gdrcopy", "perftest", "hpcx"}
+    assert optional == (roles if release == "2026.12" else roles - {"hpcx"})

@@ -74,7 +74,8 @@ class Fabric:
     def perftest(self, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
         argv = client["argv"]
         rail, margin = self.devices[node, option(argv, "-d")], int(option(argv, "-f"))
-        seconds, rate = int(option(argv, "-D")) - 2 * margin, self.rate(node, client["partner"], rail)
+        ends = (node, client["partner"]) if argv[0] == "ib_write_bw" else (client["partner"], node)
+        seconds, rate = int(option(argv, "-D")) - 2 * margin, self.rate(*ends, rail)
         return rail, perftest(rate, seconds) if rate else "", seconds
 
 

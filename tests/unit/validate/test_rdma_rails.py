@@ -64,6 +64,66 @@ def test_healthy_rails_pass(rdma: Contract, measure: Any) -> None:
                 assert fabric.by_address[client["gid"]["address"]] == (node, rail)
 
 
+@pytest.fixture
+def reading(contract: Contract) -> Contract:
+    """The cluster with rails of EFA whose cards cannot write."""
+    machines = [m.model_copy(update={"transport": "efa", "rdma_write": False}) for m in contract.machines]
+    nodes = [
+        node.model_copy(update={"rails": [
+            rail.model_copy(update={"address": "", "nics": [
+                Nic(device=f"rdmap{rail.index}s27", netdev="", rate_gbps=0.1, switch="", port="")
+            ]})
+            for rail in node.rails
+        ]})
+        for node in contract.nodes
+    ]  # fmt: skip
+    return contract.model_copy(update={"machines": machines, "nodes": nodes})
+
+
+def test_cards_that_cannot_write_are_read_from(reading: Contract, measure: Any) -> None:
+    """The client is where data arrive, in every round; SRD as with writes."""
+    found, fabric, _ = measure(reading, lambda *_: HOLDS)
+    verdicts = {key: c.verdict for key, c in found.items() if key[0] != "fabric.transport"}
+    assert set(verdicts.values()) == {Verdict.PASS}
+    for _, plan in fabric.plans:
+        assert plan["program"] == "ib_read_bw"
+        names = [client["id"] for client in plan["clients"]]
+        assert len(names) == len(set(names))
+        for part in (*plan["clients"], *plan["servers"]):
+            assert part["argv"][0] == "ib_read_bw" and option(part["argv"], "-c") == "SRD"
+
+
+@pytest.mark.refutes("fabric.rail.{rail}.bandwidth", "fabric.all_rails")
+def test_a_slow_way_out_is_found_by_reading_too(reading: Contract, measure: Any) -> None:
+    found, _, _ = measure(reading, lambda a, _, rail: 0.05 if (a, rail) == ("h100-1", 1) else HOLDS)
+    failed = {key for key, c in found.items() if c.verdict is Verdict.FAIL}
+    assert failed == {("fabric.rail.1.bandwidth", "h100-1"), ("fabric.all_rails", "")}
+    rail = found["fabric.rail.1.bandwidth", "h100-1"]
+    assert rail.detail["sides"] == ["node"] and rail.reason.startswith("outgoing")
+    assert [(c.node, c.part) for c in culprits(list(found.values()))] == [("h100-1", "rail 1")]
+
+
+def test_a_card_that_cannot_read_either_leaves_no_rate() -> None:
+    """The words of perftest for a card without the operation (src/perftest_parameters.c)."""
+    run = FlowRun(
+        id="0.0:a",
+        code=1,
+        output=" Read verb is not supported with this EFA device\n",
+        began_s=0.0,
+        ended_s=0.1,
+    )
+    ends = {
+        "b": End(measured=Measured(flows=[run], rails={})),
+        "a": End(measured=Measured(flows=[], rails={})),
+    }
+    (sample,) = flows.samples_of(flows.READING, ("a", "b", 0), ends, bidirectional=False, window=1)
+    assert (sample.sender, sample.receiver, sample.gbps) == ("a", "b", None)
+    assert (
+        "ib_read_bw from b to a, rail 0: " in sample.reason
+        and "not supported with this EFA device" in sample.reason
+    )
+
+
 def test_each_server_is_as_its_client_expects(rdma: Contract, measure: Any) -> None:
     _, fabric, _ = measure(rdma, lambda *_: HOLDS, pattern=rails.TOGETHER)
     servers = {(s["address"], s["port"]): s["argv"] for _, plan in fabric.plans for s in plan["servers"]}

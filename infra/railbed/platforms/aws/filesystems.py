@@ -10,7 +10,7 @@ from pulumi_aws import fsx
 from railbed.catalog import load_filesystem
 from railbed.errors import SpecError, Unsupported
 from railbed.laws import storage
-from railbed.plan import PlannedFilesystem
+from railbed.plan import ClusterPlan, PlannedFilesystem
 from railbed.platforms.aws import fabric, reads
 from railbed.platforms.aws.fabric import Network
 from railbed.platforms.aws.facts import facts
@@ -78,7 +78,7 @@ def _new(
     if one.offer == TIERING:
         kind = _tiering(one)
     elif one.offer == SSD:
-        size = ssd(one, with_rails=scope.plan.fabric is not None)
+        size = ssd(one, with_efa=takes_efa(scope.plan))
         kind, efa = _persistent(size), size.efa
         if size.efa:
             groups = [*groups, *(group.id for group in made.rdma.values())]
@@ -104,14 +104,19 @@ def _new(
     return pulumi.Output.all(lustre.dns_name, lustre.mount_name).apply(lambda known: mount(*known, efa=efa))
 
 
-def ssd(one: PlannedFilesystem, with_rails: bool) -> Size:
+def takes_efa(plan: ClusterPlan) -> bool:
+    """Whether FSx can be reached over EFA: every node with rails is of Nitro v4 or later (``facts.yaml``), whose EFA writes."""
+    return plan.fabric is not None and all(pool.machine.rdma_write for pool in plan.pools)
+
+
+def ssd(one: PlannedFilesystem, with_efa: bool) -> Size:
     """In GiB, as FSx sells it: 1,200, 2,400 and multiples of 2,400; with EFA where it is a multiple of that step's size."""
     known = facts()
     step = one.mbytes_per_s_per_tib or DEFAULT_STEP
     gib = one.capacity_tib * GIB_PER_TIB
     count = round(gib / known.ssd_step_gib)
     whole = count * known.ssd_step_gib if count and gib > known.ssd_least_gib * 1.5 else known.ssd_least_gib
-    efa = with_rails and whole % known.efa_step_gib[str(step)] == 0
+    efa = with_efa and whole % known.efa_step_gib[str(step)] == 0
     return Size(gib=whole, mbytes_per_s_per_tib=step, efa=efa)
 
 
