@@ -80,7 +80,12 @@ def contract_of(count: int, host_key: str) -> Contract:
     data = yaml.safe_load((ROOT / "examples/metal-cluster.yaml").read_text())["config"]["railbed:cluster"]
     names = ["ctl0", *(f"h100-{i}" for i in range(count))]
     place = data["platform"]
-    del place["switch"], data["workloads"], data["acknowledge"]
+    for unused in (
+        "switch",
+        "storage_network",
+    ):  # of what it does not have here: switches to read, a filesystem over IPoIB
+        place.pop(unused, None)
+    del data["workloads"], data["acknowledge"]
     place["machines"] = [
         {
             "name": name, "bmc": f"https://10.81.{i // 250}.{i % 250 + 1}", "serial": f"BENCH{i:05}",
@@ -100,9 +105,9 @@ def _assembled(plan: plans.ClusterPlan, names: list[str], host_key: str) -> Cont
     place = nodes.place_of(plan)
     machines = {one.name: one for one in place.machines}
     rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
-    made = [nodes.node(machines["ctl0"], host_key, None, 0, [], 0)]
+    made = [nodes.node(place, machines["ctl0"], host_key, None, 0, [], 0)]
     for i, name in enumerate(names):
-        made.append(nodes.node(machines[name], host_key, plan.pools[0], i, rails[name], i // unit))
+        made.append(nodes.node(place, machines[name], host_key, plan.pools[0], i, rails[name], i // unit))
     served = contracts.Filesystem(
         name="scratch", kind="moosefs", mount="/scratch", metadata_server="ctl0", data_servers=names,
         data_path="/srv/railbed/data/scratch", copies=2, capacity_tib=100.0,
