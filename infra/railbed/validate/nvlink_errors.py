@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from railbed import ended
 from railbed.claims import Verdict
 from railbed.claims.collectives import GATED
+from railbed.defaults import SSH_FANOUT
 from railbed.judge import nvlink_errors as law
 from railbed.parse import nvlink_errors as parse
 from railbed.validate import gpus
@@ -71,7 +72,7 @@ def _read(validation: ValidationRun) -> Mapping[str, parse.Counts | str]:
 
     asked = validation.scope.nodes(CLAIM)
     lost = {name: validation.unreachable[name] for name in asked if name in validation.unreachable}
-    return {**validation.remote.each([name for name in asked if name not in lost], ask), **lost}
+    return {**validation.remote.each([name for name in asked if name not in lost], ask, SSH_FANOUT), **lost}
 
 
 def _plain(counts: Mapping[str, parse.Counts | str]) -> dict[str, object]:
