@@ -15,8 +15,8 @@ from railbed.laws import bandwidth, curve
 
 COLLECTIVE_STEADY = 0.05
 """Of a collective's certified rate, what a later run may lack: three runs differ by up to 4.35 % (docs/performance.md)."""
-STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
-"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and show no more."""
+STAND_IN_BYTES = 64 * 1024
+"""Message of a collective inside a node of stand-ins, which compute in memory: more would cost time and show no more."""
 INSIDE = Explanation(only=frozenset({"gpu", "gpus", "nvlink", "fabric manager", "pcie"}), first="gpu")
 GATED = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 
@@ -55,34 +55,38 @@ def collective(facts: Facts) -> Instances:
             yield In(statement, reach, name=name, nodes=nodes)
 
 
-@define(
-    id="gpu.all_reduce", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=NODE_COLLECTIVES,
-    holds="all_reduce over the GPUs of the node by itself, which NVLink carries, gives right data and holds its floor at the "
-    "message size that its reference was published at, and at each smaller size that published results or NCCL's latency "
-    "model speak of; of a machine of which nobody published a rate: right data, the rate recorded (lab: right data alone)",
-    accuses="nvlink", runbook="gpu-all-reduce", hardware=True, essential=True, explained=INSIDE, steady=COLLECTIVE_STEADY,
-)  # fmt: skip
-def all_reduce_in_node(facts: Facts) -> Instances:
-    machine = facts.machine
-    if not machine.nvlink_links:
-        yield Out(f"the GPUs of {machine.key} have no NVLink")
-    elif "nccl_tests" not in facts.installed:
-        yield Out("nodes get no nccl-tests")
-    else:
-        yield In(
-            "all_reduce over the GPUs of the node is correct and reaches its bus bandwidth", _in_node(machine)
-        )
+def _inside_a_node(name: str) -> Callable[[Facts], Instances]:
+    def instances(facts: Facts) -> Instances:
+        machine = facts.machine
+        if not machine.nvlink_links:
+            yield Out(f"the GPUs of {machine.key} have no NVLink")
+        elif "nccl_tests" not in facts.installed:
+            yield Out("nodes get no nccl-tests")
+        else:
+            statement = f"{name} over the GPUs of the node is correct and reaches its bus bandwidth"
+            yield In(statement, _in_node(machine, name))
+
+    return instances
 
 
-def _in_node(machine: Machine) -> Expectation:
-    """What all_reduce over the GPUs of one node must reach; without a published rate right data count."""
+def _in_node(machine: Machine, name: str) -> Expectation:
+    """What a collective over the GPUs of one node must reach; where nothing supports a floor right data count."""
     if machine.stands_for:
-        reason = "a stand-in adds in the memory of the host: right data, and nothing of speed"
-        return Expectation(
-            unit="GB/s", basis="data", size_bytes=STAND_IN_ALL_REDUCE_BYTES, derivation=[reason]
-        )
-    reach = expectations.by_law(machine, "GB/s", _law("all_reduce", 1))
+        reason = "a stand-in computes in the memory of the host: right data, and nothing of speed"
+        return Expectation(unit="GB/s", basis="data", size_bytes=STAND_IN_BYTES, derivation=[reason])
+    reach = expectations.by_law(machine, "GB/s", _law(name, 1))
     return reach if reach.floor is not None else reach.model_copy(update={"basis": "data"})
+
+
+for _name in GATED:
+    define(
+        id=f"gpu.{_name}", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=NODE_COLLECTIVES,
+        holds=f"{_name} over the GPUs of the node by itself, which NVLink carries, gives right data and holds its floor at the "
+        "message size that its reference was published at, and at each smaller size that published results or NCCL's latency "
+        "model speak of; where nothing supports a floor: right data, the rate recorded (lab: right data alone)",
+        accuses="nvlink", runbook="gpu-collectives", hardware=True, essential=_name == "all_reduce", explained=INSIDE,
+        steady=COLLECTIVE_STEADY,
+    )(_inside_a_node(_name))  # fmt: skip
 
 
 def _law(name: str, nodes: int) -> Callable[[bandwidth.BandwidthMachine], Expectation]:

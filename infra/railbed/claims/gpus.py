@@ -13,8 +13,11 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import DIAGNOSTICS, GPU_PROBE, NODE_SUITE
+from railbed.claims.measurements import DIAGNOSTICS, GPU_PROBE, NODE_SUITE, NVLINK_COUNTERS
 from railbed.claims.records import WORKERS, Expectation
+
+COUNTED_GENERATION = 4
+"""Newest NVLink whose error counters this release knows by name: Replay, Recovery, CRC."""
 
 
 @define(
@@ -260,6 +263,23 @@ def p2p(facts: Facts) -> Instances:
     return _computed(
         facts, "every GPU copies to every other one at its rate", expectations.peer_rate(facts.machine)
     )
+
+
+@define(
+    id="gpu.nvlink_errors", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, by=NVLINK_COUNTERS,
+    holds="while copies between GPUs and collectives loaded the NVLinks of the node, no link counted a replay or a recovery, and "
+    "none 100 checksum errors a second", accuses="nvlink", runbook="nvlink", hardware=True,
+)  # fmt: skip
+def nvlink_errors(facts: Facts) -> Instances:
+    if not facts.machine.nvlink_links:
+        yield Out(f"the GPUs of {facts.machine.key} have no NVLink")
+    elif facts.machine.nvlink_generation > COUNTED_GENERATION:
+        reason = "counts errors by other names, which this release does not read"
+        yield Out(f"NVLink {facts.machine.nvlink_generation} {reason}")
+    elif not {"nccl_tests", "torch"} & set(facts.installed):
+        yield Out("nodes get nothing that loads NVLinks")
+    else:
+        yield In("no NVLink counts replays or recoveries under load")
 
 
 @define(

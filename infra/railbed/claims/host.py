@@ -120,6 +120,16 @@ def memory(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.nvme", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="no local NVMe drive has a critical warning, fewer spare blocks than its threshold, or has used up the life that its "
+    "maker named; disks of a network are left out", accuses="drives", runbook="nvme",
+    hidden={"container": "containers have no drives of their own"},
+)  # fmt: skip
+def nvme(_: Facts) -> Instances:
+    yield In("no local NVMe drive warns of itself or is worn out")
+
+
+@define(
     id="node.leftovers", subject=Subject.NODE, roles=WORKERS, by=NODE_SUITE,
     holds="where no job runs, ordinary users have no process (administrators' logins apart), no GPU has one, and no shared "
     "memory or semaphores of users are there; unproven where a job runs. Nothing is ended or removed",

@@ -47,6 +47,7 @@ SCHEDULER = Measurement("scheduler", "scontrol", on_kubernetes="the Kubernetes A
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
 NODE_COLLECTIVES = Measurement("collectives inside nodes", "nccl-tests")
+NVLINK_COUNTERS = Measurement("NVLink counters", "nvidia-smi nvlink")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 LATENCY = Measurement("paths between nodes", "iperf3", PERFTEST_LATENCY)
@@ -65,6 +66,7 @@ MEASUREMENTS = (
     DIAGNOSTICS,
     GPU_PROBE,
     NODE_COLLECTIVES,
+    NVLINK_COUNTERS,
     CABLING,
     RAILS,
     LATENCY,

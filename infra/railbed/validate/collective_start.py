@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from railbed import ended
 from railbed.contract import Machine
+from railbed.defaults import SSH_FANOUT
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug, nccl_tests
 from railbed.validate import collective_programs, port_counters
@@ -72,6 +73,6 @@ def logs(validation: ValidationRun, nodes: Sequence[str], log: str) -> str:
     """NCCL's logs of one start from all nodes; of a node that does not answer nothing."""
     argv = collective_programs.take_logs(log)
     replies = validation.remote.each(
-        nodes, lambda name: validation.remote.run(name, argv, timeout_s=LOGS_S, check=False)
+        nodes, lambda name: validation.remote.run(name, argv, timeout_s=LOGS_S, check=False), SSH_FANOUT
     )
     return "".join(one.stdout for one in replies.values())

@@ -1,6 +1,7 @@
-"""The claim ``gpu.all_reduce``: all_reduce over the GPUs of each node by itself, all nodes side by side.
+"""The claims ``gpu.all_reduce``, ``gpu.all_gather``, ``gpu.reduce_scatter``, ``gpu.alltoall``: each of these collectives over
+the GPUs of each node by itself, all nodes side by side.
 
-It is what NVLink and the switches of a node carry together; ``gpu.p2p`` speaks of its pairs, ``collective.*`` of the fabric.
+They are what NVLink and the switches of a node carry together; ``gpu.p2p`` speaks of its pairs, ``collective.*`` of the fabric.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 from railbed import ended
 from railbed.claims import Judged
+from railbed.claims.collectives import GATED
 from railbed.contract import Machine
 from railbed.defaults import COLLECTIVE_TIMEOUT_S, COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
 from railbed.effects.journal import now_iso
@@ -25,29 +27,42 @@ from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
 
-CLAIM, OP = "gpu.all_reduce", "all_reduce"
 Questions = dict[str, Question]
 """By node."""
 
 
 def run(validation: ValidationRun) -> None:
-    """Measures every node that can take a step; those below their floor again."""
-    if not validation.scope.asks(CLAIM):
+    """Measures every node that can take a step, one collective after the other; those below their floor again."""
+    asked = {op: validation.scope.get(_claim(op)) for op in GATED if validation.scope.asks(_claim(op))}
+    if not asked:
         return
     validation.refresh()
-    machines: dict[str, Questions] = {}
-    for question in validation.scope.get(CLAIM):
-        if reason := gpus.obstacle(validation, question.node):
-            validation.answers.why(CLAIM, reason, [question.node])
-        else:
-            machines.setdefault(validation.node(question.node).machine, {})[question.node] = question
-    for key, questions in machines.items():
-        for nodes in gpus.together(validation, list(questions)):
-            _tries(validation, validation.contract.machine(key), {name: questions[name] for name in nodes})
+    names = {one.node for questions in asked.values() for one in questions}
+    obstacles = {node: gpus.obstacle(validation, node) for node in sorted(names)}
+    for op, questions in asked.items():
+        machines: dict[str, Questions] = {}
+        for question in questions:
+            if reason := obstacles[question.node]:
+                validation.answers.why(question.claim.id, reason, [question.node])
+            else:
+                machines.setdefault(validation.node(question.node).machine, {})[question.node] = question
+        for key, of_machine in machines.items():
+            for nodes in gpus.together(validation, list(of_machine)):
+                group = {name: of_machine[name] for name in nodes}
+                silent = _tries(validation, validation.contract.machine(key), op, group)
+                # The next collective would hang or crash there as this one did, and cost its time limit again.
+                obstacles |= {
+                    name: f"blocked by {_claim(op)} on {name}, which gave no result" for name in silent
+                }
 
 
-def _tries(validation: ValidationRun, machine: Machine, questions: Questions) -> None:
-    """Runs it on these nodes, and again where one is below its floor or bad conditions left one open.
+def _claim(op: str) -> str:
+    return f"gpu.{op}"
+
+
+def _tries(validation: ValidationRun, machine: Machine, op: str, questions: Questions) -> list[str]:
+    """Runs it on these nodes, and again where one is below its floor or bad conditions left one open; returns the nodes that
+    gave no result.
 
     A floor counts as missed when it is missed COLLECTIVE_TRIES times under good conditions, as of collectives over nodes.
     """
@@ -56,7 +71,7 @@ def _tries(validation: ValidationRun, machine: Machine, questions: Questions) ->
     while pending:
         attempt += 1
         asked = {name: questions[name] for name in pending}
-        records, disturbances = _start(validation, machine, asked, attempt)
+        records, disturbances = _start(validation, machine, op, asked, attempt)
         for name, record in records.items():
             below, conditions = missed(record), disturbances.get(name, "")
             missed_times[name] += below and not conditions
@@ -69,10 +84,11 @@ def _tries(validation: ValidationRun, machine: Machine, questions: Questions) ->
         if waits_for and not patience.pause(waits_for[0]):
             pending = [name for name in pending if name not in disturbances]
     validation.answers.add(*last.values())
+    return [name for name in questions if name not in last]
 
 
 def _start(
-    validation: ValidationRun, machine: Machine, questions: Questions, attempt: int
+    validation: ValidationRun, machine: Machine, op: str, questions: Questions, attempt: int
 ) -> tuple[dict[str, Judged], dict[str, str]]:
     """One start on all of the nodes: verdicts of those that printed a table, and node → what was wrong with its conditions.
 
@@ -81,13 +97,13 @@ def _start(
     nodes, claim = list(questions), next(iter(questions.values())).claim
     sizes, count = sizes_of(machine, claim), validation.node(nodes[0]).gpus
     again = f", try {attempt}" if attempt > 1 else ""
-    validation.say(f"{OP} over the {count} GPUs of each of {len(nodes)} nodes{again}")
+    validation.say(f"{op} over the {count} GPUs of each of {len(nodes)} nodes{again}")
     with watch(validation.remote, nodes) as seen:
-        results = _results(validation, count, sizes, nodes)
+        results = _results(validation, op, count, sizes, nodes)
     disturbances = {name: found for name in nodes if (found := words(seen.problems([name])))}
     suffix = f"-{attempt}" if attempt > 1 else ""
     # Its first node tells one start from another: a reservation's border splits the nodes of a machine.
-    name = f"gpus/{OP}-{nodes[0]}{suffix}"
+    name = f"gpus/{op}-{nodes[0]}{suffix}"
     text = "\n".join(result.stdout for result in results.values())
     evidence = validation.keep(f"{name}.txt", text)
     validation.keep(f"{name}.conditions.json", seen.plain())
@@ -98,29 +114,29 @@ def _start(
         table.nodes[0]: table
         for place, result in results.items()
         for table in nccl_tests.read(result.stdout).tables
-        if table.collective == OP and table.rows and len(table.nodes) == 1
+        if table.collective == op and table.rows and len(table.nodes) == 1
         if place not in questions or table.nodes == [place]
     }
     records = {}
     for node, question in questions.items():
         if node not in tables or question.claim.expectation is None:
-            validation.answers.why(CLAIM, _silence(node, results), [node])
+            validation.answers.why(_claim(op), _silence(op, node, results), [node])
             continue
         # No byte of it crosses a rail.
-        case = Case(collective=OP, nodes=1, ranks=count, domains=1, rails=0, rail_gbytes_per_s=float("inf"))
+        case = Case(collective=op, nodes=1, ranks=count, domains=1, rails=0, rail_gbytes_per_s=float("inf"))
         record = judged_table(tables[node], question, [node], case, gating_size(machine, question.claim))
         records[node] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
     return records, disturbances
 
 
 def _results(
-    validation: ValidationRun, count: int, sizes: tuple[int, ...], nodes: list[str]
+    validation: ValidationRun, op: str, count: int, sizes: tuple[int, ...], nodes: list[str]
 ) -> Mapping[str, Result]:
     """Where the program was started → how that ended: on the controller for all nodes, or on each node."""
     if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
         controller = validation.scheduler.controller
         argv = collective_programs.inside(
-            OP, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
+            op, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
         )
         limit_s = collective_programs.limit_s(len(nodes)) + STEP_WAIT_S
         return {
@@ -128,19 +144,19 @@ def _results(
                 controller, argv, timeout_s=limit_s, check=False, keep_bytes=FABRIC_OUTPUT_BYTES
             )
         }
-    argv, limit_s = collective_programs.inside(OP, count, sizes), COLLECTIVE_TIMEOUT_S + STEP_WAIT_S
+    argv, limit_s = collective_programs.inside(op, count, sizes), COLLECTIVE_TIMEOUT_S + STEP_WAIT_S
     return validation.remote.each(
         nodes, lambda name: validation.remote.run(name, argv, timeout_s=limit_s, check=False)
     )
 
 
-def _silence(node: str, results: Mapping[str, Result]) -> str:
+def _silence(op: str, node: str, results: Mapping[str, Result]) -> str:
     """Why there is no table of a node: of a step over many nodes by the lines that name it, where there are any."""
     place = node if node in results else next(iter(results))
     result = results[place]
     if result.ok:
-        return f"{OP}_perf printed no result on {node}"
+        return f"{op}_perf printed no result on {node}"
     own = [line for line in result.stderr.splitlines() if node in re.split(r"[\s:,]+", line)]
     if own and place != node:
         result = replace(result, stderr="\n".join(own))
-    return f"no result of {node}: {ended.why(result, f'{OP}_perf', place)}"
+    return f"no result of {node}: {ended.why(result, f'{op}_perf', place)}"

@@ -1,4 +1,4 @@
-"""The on-node suite: one bundle and one round trip per node, all nodes at once."""
+"""The on-node suite: one bundle and one round trip per node, SSH_FANOUT nodes at once (docs/adr/0022)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from railbed import ended
 from railbed.certificate.identity import CLAIM, Shown
 from railbed.claims import Judged, Verdict
 from railbed.contract import expectations
+from railbed.defaults import SSH_FANOUT
 from railbed.effects import node_bundle, node_json
 from railbed.hardware import Document
 from railbed.run import TIMED_OUT
@@ -68,7 +69,7 @@ def run(validation: ValidationRun) -> None:
     found = [
         record
         for records in validation.remote.each(
-            nodes, lambda n: _ask(validation, n, questions[n], configured)
+            nodes, lambda n: _ask(validation, n, questions[n], configured), SSH_FANOUT
         ).values()
         for record in records
     ]

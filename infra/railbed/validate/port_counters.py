@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from railbed import ended
 from railbed.contract import Node
+from railbed.defaults import SSH_FANOUT
 from railbed.effects import node_json
 from railbed.validate import collective_programs
 from railbed.validate.counters import Record
@@ -39,7 +40,7 @@ def read(validation: ValidationRun, nodes: Sequence[str]) -> Counts | str:
         except node_json.Unreadable as wrong:
             return f"{name}: {wrong.message}"
 
-    answers = validation.remote.each(nodes, ask)
+    answers = validation.remote.each(nodes, ask, SSH_FANOUT)
     failed = [answer for answer in answers.values() if isinstance(answer, str)]
     if failed:
         return f"the byte counters were not read: {failed[0]}"

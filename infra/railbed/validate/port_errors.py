@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from railbed import ended
 from railbed.claims import Verdict
+from railbed.defaults import SSH_FANOUT
 from railbed.judge import port_errors as law
 from railbed.parse import port_errors as parse
 from railbed.validate.answers import judged
@@ -95,7 +96,7 @@ def _read(validation: ValidationRun) -> Mapping[str, parse.Counts | str]:
     lost = {
         name: why for name, why in validation.unreachable.items() if name in validation.scope.nodes(CLAIM)
     }
-    return {**validation.remote.each(nodes, ask), **lost}
+    return {**validation.remote.each(nodes, ask, SSH_FANOUT), **lost}
 
 
 def _plain(counts: Mapping[str, parse.Counts | str]) -> dict[str, object]:

@@ -33,6 +33,7 @@ from railbed.validate import (
     job,
     manifest,
     node_collectives,
+    nvlink_errors,
     on_node,
     optics,
     port_errors,
@@ -54,6 +55,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),
     (measurements.NODE_COLLECTIVES.step, node_collectives.run),
+    (measurements.NVLINK_COUNTERS.step, nvlink_errors.run),
     (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.PATHS.step, between.run),
@@ -168,6 +170,8 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
     )
     with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
+            if name == measurements.GPU_PROBE.step:
+                step(measurements.NVLINK_COUNTERS.step, nvlink_errors.begin)
             if name == measurements.RAILS.step:
                 step(measurements.PORT_COUNTERS.step, port_errors.begin)
                 step(measurements.OPTICS.step, optics.begin)

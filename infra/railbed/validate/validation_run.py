@@ -21,6 +21,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
 from railbed.errors import RailbedError
 from railbed.judge.optics import Port
+from railbed.parse.nvlink_errors import Counts as NvlinkCounts
 from railbed.parse.port_errors import Counts
 from railbed.parse.slurm import Job, NodeState
 from railbed.validate.answers import Answers
@@ -77,6 +78,10 @@ class ValidationRun:
     port_counts: Mapping[str, Counts | str] = field(default_factory=dict)
     """Node → error counters of its rails' ports before anything loaded them, or why there are none."""
     ports_counted_at: float = 0.0
+    """When they were read, by the monotonic clock."""
+    nvlink_counts: Mapping[str, NvlinkCounts | str] = field(default_factory=dict)
+    """Node → error counters of its NVLinks before anything loaded them, or why there are none."""
+    nvlinks_counted_at: float = 0.0
     """When they were read, by the monotonic clock."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""

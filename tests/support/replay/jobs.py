@@ -53,7 +53,7 @@ class Jobs:
         self.contract, self.cluster, self.fabric = contract, cluster, fabric
         self.rules: list[dict[str, Any]] = table.get("collectives", [])
         self.in_nodes: list[dict[str, Any]] = table.get("inside", [])
-        """The same of nodes by themselves, ``{node, share, below | wrong | code, err, out, cut}``; node ``all`` is each."""
+        """The same of nodes by themselves, ``{op, node, share, below | wrong | code, err, out, cut}``; node ``all`` is each."""
         self.network: dict[str, str] = table.get("nccl", {})
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
         self.gpu_rules: list[dict[str, Any]] = table.get("gpus", [])
@@ -93,7 +93,8 @@ class Jobs:
         assert words[words.index("-g") + 1] == str(RANKS) and words[words.index("env") :][1] == "-i"
         code, said, err = 0, "", ""
         for task, name in enumerate(nodes):
-            rule = next((one for one in self.in_nodes if one.get("node") in (name, "all")), {})
+            mine = (one for one in self.in_nodes if one["node"] in (name, "all") and one.get("op", op) == op)
+            rule = next(mine, {})
             code, err = max(code, int(rule.get("code", 0))), err + rule.get("err", "")
             text = rule.get("out", "") if rule.get("code") else self._table(op, sizes, [name], rule)
             text = text[: int(len(text) * rule.get("cut", 1.0))]

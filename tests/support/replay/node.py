@@ -38,7 +38,7 @@ IDLE = "0x0000000000000001"
 SAID = (
     "driver", "fabric_manager", "fabric_manager_state", "dcgm", "log", "log_code", "memlock", "step", "offset_s", "leap",
     "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit", "slurmd", "gdrcopy_mode", "watches",
-    "shared", "torch", "load",
+    "shared", "torch", "load", "drives",
 )  # fmt: skip
 """Facts that programs tell, and no file; of a GPU all but ``PART_FILES``."""
 
@@ -102,7 +102,7 @@ def facts(cluster: str) -> dict[str, Any]:
         "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
         "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "watches": {},
-        "processes": {}, "shared": [], "semaphores": [], "link_tool": "mstlink",
+        "processes": {}, "shared": [], "semaphores": [], "link_tool": "mstlink", "drives": {},
     }  # fmt: skip
 
 
@@ -292,6 +292,19 @@ class Machine(Probe):
         if words[1] == "--version":
             return Answer(0, f"\ndcgmi  version: {self.facts['dcgm']}\n", "")
         return Answer(0, f"{len(dcgm.answering(self))} GPUs found.\n", "")
+
+    def _nvme(self, words: list[str]) -> Answer:
+        """The health log of a drive, with the keys of nvme-cli 2; numbers are built."""
+        assert words[1] == "smart-log" and words[3:] == ["-o", "json"], words
+        log = {
+            "critical_warning": 0,
+            "temperature": 309,
+            "avail_spare": 100,
+            "spare_thresh": 10,
+            "percent_used": 1,
+        }
+        log |= {"media_errors": 0, **self.facts["drives"].get(words[2].rpartition("/")[2], {})}
+        return Answer(0, json.dumps(log), "")
 
     def _find(self, words: list[str]) -> Answer:
         assert words[1] == "/dev/shm", words

@@ -79,6 +79,7 @@ class Cluster:
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
         self.ports_read: dict[str, int] = dict.fromkeys(machines, 0)
         self.counted: dict[str, int] = dict.fromkeys(machines, 0)
+        self.links_counted: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
         self.lock = Lock()
@@ -134,7 +135,7 @@ class Cluster:
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
             ("find", self.jobs.take_logs), ("cat", self.training.read), ("tail", self.training.read),
-            ("sha256sum", self.training.read), ("grep", self._port_counters),
+            ("sha256sum", self.training.read), ("grep", self._port_counters), ("nvidia-smi", self._link_counters),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
@@ -220,6 +221,26 @@ class Cluster:
             if values:
                 said.append(f"{path}:{values[min(self.counted[name], len(values)) - 1]}\n")
         return (0 if said else 1), "".join(said), ""
+
+    def _link_counters(self, name: str, words: list[str]) -> Said:
+        """Error counters of its NVLinks, in a public form (stas00/ml-engineering, debug of NVIDIA GPUs): all steady at 0, but for
+        ``nvlink_errors: {node: {gpu: {link: {KIND: [first, second]}}}}``; ``said`` in place of ``gpu`` is all it says."""
+        assert words == ["nvidia-smi", "nvlink", "--errorcounters"], words
+        with self.lock:
+            self.links_counted[name] += 1
+        rises = self.table.get("nvlink_errors", {}).get(name, {})
+        if "said" in rises:
+            return 0, rises["said"], ""
+        said = ""
+        for gpu in range(node.GPUS):
+            said += f"GPU {gpu}: NVIDIA H100 80GB HBM3 (UUID: GPU-{gpu})\n"
+            for link in range(18):
+                of_link = rises.get(gpu, {}).get(link, {})
+                for kind in ("Replay", "Recovery", "CRC"):
+                    value = of_link.get(kind, [0, 0])[min(self.links_counted[name], 2) - 1]
+                    said += f"\t Link {link}: {kind} Errors: {value}\n"
+                said += "\n"
+        return 0, said, ""
 
     def _squeue(self, name: str, words: list[str]) -> Said:
         return 0, self.table.get("squeue", ""), ""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from railbed.effects.lab import hardware
-from railbed.parse import nvidia_smi_xml
+from railbed.parse import nvidia_smi_xml, nvlink_errors
 
 from .conftest import MODEL, VERSION, Mock
 
@@ -43,6 +43,14 @@ def by_index(mock: Mock) -> list[dict[str, Any]]:
     gpus = read["gpus"]
     assert isinstance(gpus, list)
     return gpus
+
+
+def test_error_counters_of_nvlinks(mock: Mock) -> None:
+    mock.set(gpu3={"nvlink7_replay": 2, "nvlink7_recovery": 1, "nvlink0_crc_flit": 5})
+    found = nvlink_errors.read(mock.nvidia_smi("nvlink", "--errorcounters").stdout)
+    assert {(gpu, link) for gpu, link, _ in found} == {(g, at) for g in range(8) for at in range(18)}
+    assert (found[3, 7, "replay"], found[3, 7, "recovery"]) == (2, 1)
+    assert sum(found.values()) == 8
 
 
 def test_every_health_field_both_ways(mock: Mock) -> None:

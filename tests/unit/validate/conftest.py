@@ -145,6 +145,8 @@ class FakeRemote:
         self.answer = answer
         self.readings = 0
         self.commands: list[tuple[str, str]] = []
+        self.at_once: list[int | None] = []
+        """How many nodes each fan-out was allowed at a time; None: all."""
 
     def run(self, node: str, command: Any, **_: Any) -> Result:
         line = command if isinstance(command, str) else " ".join(command)
@@ -168,6 +170,7 @@ class FakeRemote:
         raise NotImplementedError
 
     def each(self, nodes: Any, work: Callable[[str], Any], at_once: int | None = None) -> dict[str, Any]:
+        self.at_once.append(at_once)
         return {name: work(name) for name in nodes}
 
 

@@ -1,4 +1,4 @@
-"""The stage of all_reduce inside nodes: one step under the scheduler, SSH without one, and what tables come to."""
+"""The stage of collectives inside nodes: one step under the scheduler, SSH without one, and what tables come to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from railbed.claims import Claim, Expectation, Judged, Verdict
+from railbed.claims.collectives import GATED
 from railbed.contract import Contract
 from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
@@ -23,7 +24,7 @@ SIZE = 8 << 30
 FLOOR = 454.8
 Found = dict[str, Judged]
 HEAD = f"""# nccl-tests version 2.16.3 nccl-headers=22707 nccl-library=22707
-# Collective test starting: all_reduce_perf
+# Collective test starting: {{op}}_perf
 # nThread 1 nGpus 8 minBytes {SIZE} maxBytes {SIZE} step: 2(factor) warmup iters: 1 iters: 2 agg iters: 1 validation: 1 graph: 0
 #
 # Using devices
@@ -35,19 +36,19 @@ COLUMNS = """#
 """
 
 
-def table(node: str, busbw: float, wrong: int = 0) -> str:
-    """What all_reduce_perf prints of eight GPUs of one host."""
+def table(op: str, node: str, busbw: float, wrong: int = 0) -> str:
+    """What a program of nccl-tests prints of eight GPUs of one host."""
     ranks = "".join(
         f"#  Rank {gpu:2d} Group  0 Pid   3000 on {node:>10s} device {gpu:2d} [0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
         for gpu in range(8)
     )
-    algbw = busbw * 8 / 14
+    algbw = busbw * 8 / (14 if op == "all_reduce" else 7)
     half = f"{SIZE / algbw / 1e3:9.2f} {algbw:7.2f} {busbw:7.2f} {wrong:7d}"
     row = f"{SIZE:12d} {SIZE // 4:13d}     float     sum      -1 {half} {half}\n"
     foot = (
         f"# Out of bounds values : {wrong} {'FAILED' if wrong else 'OK'}\n# Avg bus bandwidth    : {busbw}\n"
     )
-    return HEAD + ranks + COLUMNS + row + foot
+    return HEAD.format(op=op) + ranks + COLUMNS + row + foot
 
 
 class Nodes:
@@ -62,10 +63,11 @@ class Nodes:
         self.seen = dict.fromkeys(NODES, 0)
         self.speaks_as: dict[str, str] = {}
 
-    def _told(self, node: str) -> str:
+    def _told(self, op: str, node: str) -> str:
         rates = self.busbw.get(node, [479.7])
         self.seen[node] += 1
         return table(
+            op,
             self.speaks_as.get(node, node),
             rates[min(self.seen[node], len(rates)) - 1],
             self.wrong.get(node, 0),
@@ -76,8 +78,9 @@ class Nodes:
             return Result(
                 (), 0, "\n".join(f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES), ""
             )
-        if "all_reduce_perf" not in line:
+        if "_perf" not in line:
             return Result((), 0, "", "")
+        op = line.partition("_perf")[0].rpartition("/")[2]
         self.starts.append((node, line))
         named = [n for n in NODES if n in line.partition("--nodelist=")[2].split(" ")[0].split(",")] or [node]
         code = max((self.silent[n][0] for n in named if n in self.silent), default=0)
@@ -85,10 +88,19 @@ class Nodes:
         text = ""
         for task, n in enumerate(named):
             label = f"{task}: " if "--label" in line else ""
-            text += "".join(f"{label}{one}\n" for one in self._told(n).splitlines() if n not in self.silent)
+            text += "".join(
+                f"{label}{one}\n" for one in self._told(op, n).splitlines() if n not in self.silent
+            )
         return Result((), code, text, err)
 
-    def run(self, scheduler: str = "slurm", reserved: frozenset[str] = frozenset()) -> Found:
+    def run(
+        self, scheduler: str = "slurm", reserved: frozenset[str] = frozenset(), op: str = "all_reduce"
+    ) -> Found:
+        return {one.node: one for one in self.records(scheduler, reserved, (op,))}
+
+    def records(
+        self, scheduler: str = "slurm", reserved: frozenset[str] = frozenset(), ops: tuple[str, ...] = GATED
+    ) -> list[Judged]:
         reach = Expectation(
             unit="GB/s",
             bound=480.0,
@@ -98,16 +110,17 @@ class Nodes:
             size_bytes=SIZE,
             derivation=["test"],
         )
-        claim = Claim(id="gpu.all_reduce", statement="", roles=["compute", "spare"], expectation=reach)
+        roles = ["compute", "spare"]
+        claims = [Claim(id=f"gpu.{op}", statement="", roles=roles, expectation=reach) for op in ops]
         nodes = [n.model_copy(update={"gpus": 8}) if n.rails else n for n in self.contract.nodes]
-        made = self.contract.model_copy(update={"claims": [claim], "scheduler": scheduler, "nodes": nodes})
+        made = self.contract.model_copy(update={"claims": claims, "scheduler": scheduler, "nodes": nodes})
         remote = self.fake_remote(self._answer)
         scope = select(made)
         validation = ValidationRun(made, remote, scope, Answers(scope), self.folder, lambda _: None)
         validation.scheduler = Scheduler(remote) if scheduler == "slurm" else None
         validation.reserved = reserved
         node_collectives.run(validation)
-        return {one.node: one for one in validation.answers.complete()}
+        return validation.answers.complete()
 
 
 @pytest.fixture
@@ -122,6 +135,31 @@ def test_one_step_measures_every_node_by_itself(nodes: Nodes) -> None:
     ((place, line),) = nodes.starts
     assert place == "ctl0" and "--mpi=none --label" in line and "--ntasks-per-node=1" in line
     assert "env -i PATH=" in line and f"all_reduce_perf -b {SIZE} -e {SIZE} -f 2 -g 8" in line
+
+
+def test_the_collectives_run_one_after_the_other(nodes: Nodes) -> None:
+    assert {one.verdict for one in nodes.records()} == {Verdict.PASS}
+    programs = [line.partition("_perf")[0].rpartition("/")[2] for _, line in nodes.starts]
+    assert programs == ["all_reduce", "all_gather", "reduce_scatter", "alltoall"]
+
+
+def test_a_node_that_gave_no_result_is_asked_no_other_collective(nodes: Nodes) -> None:
+    nodes.silent["h100-2"] = (124, "srun: Force Terminated StepId=12.0\n")
+    found = [one for one in nodes.records() if one.node == "h100-2"]
+    assert {one.verdict for one in found} == {Verdict.UNPROVEN} and len(found) == len(GATED)
+    assert "blocked by gpu.all_reduce on h100-2" in found[-1].reason
+    assert ["h100-2" in line for _, line in nodes.starts] == [True, False, False, False]
+
+
+@pytest.mark.refutes("gpu.all_gather")
+@pytest.mark.refutes("gpu.reduce_scatter")
+@pytest.mark.refutes("gpu.alltoall")
+@pytest.mark.parametrize("op", GATED[1:])
+def test_each_collective_has_its_floor_and_its_data(nodes: Nodes, op: str) -> None:
+    nodes.busbw["h100-1"], nodes.wrong["h100-3"] = [300.0], 2
+    found = nodes.run(op=op)
+    assert [one.verdict for one in found.values()] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS, Verdict.FAIL]
+    assert "300 GB/s" in found["h100-1"].reason and "wrong data" in found["h100-3"].reason
 
 
 def test_without_a_scheduler_each_node_starts_its_own(nodes: Nodes) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from railbed.claims import Claim, Verdict
 from railbed.contract import Contract, expectations
+from railbed.defaults import SSH_FANOUT
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import ContractError
 from railbed.run import Result
@@ -59,6 +60,20 @@ def test_expectations_come_from_the_contract(contract: Contract) -> None:
     mount = {"path": "/scratch", "kind": "moosefs", "server": "ctl0"}
     assert controller["mounts"] == wanted["mounts"] == [mount]
     assert wanted["login"] == "root"
+
+
+def test_a_bounded_number_of_nodes_is_asked_at_once_and_silence_is_each_ones_own(
+    contract: Contract, fake_remote: Any, tmp_path: Path
+) -> None:
+    claim = Claim(id="node.gpus", statement="", roles=["compute", "spare"])
+    made = contract.model_copy(update={"claims": [claim]})
+    remote, scope = fake_remote(lambda *_: None), select(made)
+    validation = ValidationRun(made, remote, scope, Answers(scope), tmp_path, lambda _: None)
+    on_node.run(validation)
+    assert remote.at_once == [SSH_FANOUT]
+    found = validation.answers.complete()
+    assert {one.verdict for one in found} == {Verdict.UNPROVEN}
+    assert all(f"blocked by {one.node}, which cannot be reached" in one.reason for one in found)
 
 
 def test_only_the_first_card_of_a_rail_has_its_address(contract: Contract) -> None:
