@@ -131,3 +131,13 @@ def test_the_best_window_of_a_flow_counts_and_nothing_proves_nothing() -> None:
     same = {("a", 0): "l", ("b", 0): "l"}
     assert paths.judge(again, same, 372.0, shared=False).verdict is Verdict.PASS
     assert paths.judge(again[2:], same, 372.0, shared=False).verdict is Verdict.UNPROVEN
+
+
+def test_slow_beside_other_load_is_no_proof() -> None:
+    same = leaves(one=True)
+    slow = measured(lambda _a, _r, b, far: 300.0 if (b, far) == ("u1-2", 0) else 390.0, one=True)
+    busy = [s.model_copy(update={"disturbed": "conditions: processors were busy on u1-2"}) for s in slow]
+    found = paths.judge(busy, same, 372.0, shared=False)
+    assert (found.verdict, found.guilty) == (Verdict.UNPROVEN, []) and "processors were busy" in found.reason
+    known = {("u1-2", "rail 0")}
+    assert paths.judge(busy, same, 372.0, shared=False, known=known).verdict is Verdict.FAIL
