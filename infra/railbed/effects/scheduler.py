@@ -147,7 +147,19 @@ class Scheduler:
 
     def runs(self, job: str) -> list[slurm.JobRun]:
         """Every start of one job, from Slurm's accounts; none where they do not know it."""
-        asked = ["env", "SLURM_TIME_FORMAT=%s", "sacct", "-X", "-D", "-n", "-P", "-j", job, "-o", slurm.RUN_FORMAT]
+        asked = [
+            "env",
+            "SLURM_TIME_FORMAT=%s",
+            "sacct",
+            "-X",
+            "-D",
+            "-n",
+            "-P",
+            "-j",
+            job,
+            "-o",
+            slurm.RUN_FORMAT,
+        ]
         return self._read("sacct", slurm.runs, self.run(asked).stdout)
 
     def accounted(self, start: str, end: str) -> list[AccountedJob]:

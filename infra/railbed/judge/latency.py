@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from railbed.claims import FrozenModel, Verdict
 from railbed.judge import sound
@@ -65,18 +66,32 @@ def by_rail(samples: Iterable[LatencySample]) -> dict[Rail, dict[str, float]]:
 
 
 def judge(
-    samples: Sequence[LatencySample], nodes: Mapping[str, Sequence[int]], limit_us: float | None
+    samples: Sequence[LatencySample],
+    nodes: Mapping[str, Sequence[int]],
+    limit_us: float | None,
+    slack_us: float = 0.0,
 ) -> dict[str, Outcome]:
-    """``nodes``: name → its rails. Unproven: a rail without a number, one that only bad conditions may have slowed, or too few
-    to compare and no limit."""
+    """``nodes``: name → its rails; ``slack_us``: so much more than the median is the program's own noise.
+
+    Unproven: a rail without a number, one that only bad conditions may have slowed, or too few to compare and no limit.
+    """
     met = by_rail(samples)
     least = {rail: min(partners.values()) for rail, partners in met.items()}
     # Of rails that were slow under bad conditions nothing is known; a fast one was fast.
     quiet = by_rail(s for s in samples if not s.disturbed)
-    slow = outliers.high(least, MATERIAL)
+    slow = _outliers(least, slack_us)
     return {
         name: _outcome(name, rails, samples, least, quiet, slow, limit_us) for name, rails in nodes.items()
     }
+
+
+def _outliers(least: Mapping[Rail, float], slack_us: float) -> dict[Rail, float] | None:
+    """Rails that take too much longer than the median → by what share; None where too few can be compared."""
+    found = outliers.high(least, MATERIAL)
+    if not found:
+        return found
+    centre = median(least.values())
+    return {rail: more for rail, more in found.items() if more * centre > slack_us}
 
 
 def _outcome(
@@ -109,7 +124,9 @@ def _outcome(
             )
     measured = max(mine.values(), default=None)
     if failed:
-        parts = [f"rail {rail}" for rail in sorted(failed)]
+        # What all rails of a node have in common is no rail.
+        whole = len(failed) == len(rails) > 1
+        parts = ["node"] if whole else [f"rail {rail}" for rail in sorted(failed)]
         return Outcome(Verdict.FAIL, few(list(failed.values()), SHOWN, "; "), measured, parts, mine)
     if doubts or measured is None:
         return Outcome(Verdict.UNPROVEN, few(doubts, SHOWN, "; ") or "it has no rails", measured, [], mine)

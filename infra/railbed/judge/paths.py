@@ -67,21 +67,31 @@ def best(samples: Iterable[RailSample]) -> dict[Key, float]:
 def judge(
     samples: Sequence[RailSample], leaves: Leaves, floor: float, *, shared: bool, known: Collection[End] = ()
 ) -> Outcome:
-    """``shared``: whether flows share uplinks; ``floor``: Gb/s of a flow, or of the mean of a leaf's flows where they do.
+    """Fail: flows that were slow under good conditions, or that a rail of ``known`` explains; unproven: only under bad ones.
+
+    ``shared``: whether flows share uplinks; ``floor``: Gb/s of a flow, or of the mean of a leaf's flows where they do.
 
     ``known``: rails that failed by themselves, which explain the flows that end in them.
     """
     rates = best(samples)
     if not rates:
         return Outcome(Verdict.UNPROVEN, "no flow gave a rate", floor=floor)
-    slow = [key for key, gbps in rates.items() if gbps < floor * (SLOW_SHARE if shared else 1.0)]
-    by_leaf = _by_leaf(rates, leaves) if shared else {}
+    below = [key for key, gbps in rates.items() if gbps < floor * (SLOW_SHARE if shared else 1.0)]
+    # What ran beside other load is fast where it was fast; where it was slow nothing is known.
+    quiet = {key: rates[key] for key in best(s for s in samples if not s.disturbed)}
+    slow = [key for key in below if key in quiet or any(end in known for end in _ends(key))]
+    by_leaf = _by_leaf(quiet, leaves) if shared else {}
     means = {side: fmean(of) for side, of in by_leaf.items()}
     # Where one end drags the mean down, that end is named instead.
     low = {
         side: mean for side, mean in means.items() if mean < floor and _most(g < floor for g in by_leaf[side])
     }
     measured = min((means or rates).values())
+    if not slow and not low and below:
+        bad = next(s.disturbed for s in samples if s.disturbed)
+        return Outcome(
+            Verdict.UNPROVEN, f"{bad} ({len(below)} of {len(rates)} flows were slow)", measured, floor
+        )
     if not slow and not low:
         return Outcome(Verdict.PASS, f"{len(rates)} flows, the {'lowest mean of a leaf' if shared else 'slowest'} "
                        f"{measured:.4g} Gb/s holds the floor of {floor:.4g}", measured, floor)  # fmt: skip
@@ -89,7 +99,9 @@ def judge(
     rest = [key for key in slow if not any(end in known for end in _ends(key))]
     # Where all leaves are slow it is what joins them.
     named = [("", leaf) for leaf, _ in low] if 2 * len(low) <= len(means) else []
-    named += _cover(rates, rest, leaves, named)
+    named += _cover(
+        {key: gbps for key, gbps in rates.items() if key in quiet or key in rest}, rest, leaves, named
+    )
     guilty = list(dict.fromkeys([*ends, *named]))
     said = [f"{_words(key)} {rates[key]:.4g} Gb/s" for key in sorted(slow, key=lambda key: rates[key])]
     said = [f"{leaf} {side}going {mean:.4g} Gb/s in the mean" for (leaf, side), mean in low.items()] + said

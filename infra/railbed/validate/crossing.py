@@ -12,7 +12,7 @@ from railbed.judge import paths as law
 from railbed.judge.paths import Leaves
 from railbed.judge.rails import RailSample
 from railbed.laws.bandwidth import RAIL_GATE_FRACTION
-from railbed.validate.answers import disturbed, judged, unproven
+from railbed.validate.answers import judged, unproven
 from railbed.validate.flow_tool import Flow
 from railbed.validate.pairs import Pair, packed
 from railbed.validate.patience import Patience
@@ -72,8 +72,6 @@ class _Crossing:
         self.skipped: set[tuple[str, int]] = set()
         self.why = ""
         """Why the last window is no measurement of all flows together."""
-        self.bad = ""
-        """What was wrong with the conditions of the last window."""
 
     @property
     def _name(self) -> str:
@@ -139,7 +137,6 @@ class _Crossing:
             bad = next((s.disturbed for s in found if s.disturbed), "")
             if not self.why:
                 self.samples += found
-                self.bad = bad
                 return True
             seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
             if not self.patience.pause(bad or self.why):
@@ -165,7 +162,7 @@ class _Crossing:
             record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
         if record.verdict is Verdict.PASS and (self.why or self.skipped):
             return unproven(self.question, self.why or blocked(self.skipped), evidence, detail)
-        return record if self.failed else disturbed(record, self.bad)
+        return record
 
 
 def blocked(rails: set[tuple[str, int]]) -> str:

@@ -44,7 +44,7 @@ def run(validation: ValidationRun) -> None:
         validation.say(f"latency of {len(wanted)} ways between nodes{', once more' if attempt > 1 else ''}")
         found = _measure(survey, wanted, f"rails/latency-{attempt}.json")
         samples += found
-        outcomes = law.judge(samples, rails, limit_us)
+        outcomes = law.judge(samples, rails, limit_us, _tool(survey).slack_us)
         doubtful = {name for name, one in outcomes.items() if one.verdict is not Verdict.PASS}
         disturbed = next((s.disturbed for s in found if s.disturbed), "")
         if not doubtful or attempt == ATTEMPTS or (disturbed and not patience.pause(disturbed)):
@@ -68,10 +68,13 @@ def _by_unit(nodes: Sequence[Node]) -> list[str]:
     return [node.name for node in sorted(nodes, key=lambda node: node.scalable_unit)]
 
 
+def _tool(survey: Survey) -> latency_tools.LatencyTool:
+    machine = survey.validation.contract.machine(next(iter(survey.nodes.values())).machine)
+    return latency_tools.TOOLS[machine.transport]
+
+
 def _measure(survey: Survey, wanted: Sequence[Flow], name: str) -> list[LatencySample]:
-    contract = survey.validation.as_observed
-    machine = contract.machine(next(iter(survey.nodes.values())).machine)
-    tool = latency_tools.TOOLS[machine.transport]
+    tool = _tool(survey)
     ends, seen = survey.play(tool, wanted, bidirectional=False, name=name, seconds=SECONDS)
     traffic = survey.traffic(ends)
     found = []

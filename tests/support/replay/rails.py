@@ -10,20 +10,33 @@ from tests.support.replay import ethernet
 from tests.support.replay.node import HEALTHY, Machine, template
 
 from railbed.contract import Contract
+from railbed.defaults import RAIL_PORT
 from railbed.run import Result
+from railbed.validate.flow_perftest import PERFTEST_CARDS_MOST
+from railbed.validate.flow_tool import LANE_PORTS, Flow
 from railbed.validate.node.rail_probe import NOT_STARTED
 
 SRD, RC = template("ib_write_bw-srd.txt"), template("ib_write_bw-rc.txt")
+TABLES = {
+    "ib_write_bw": RC, "ib_write_lat": template("ib_write_lat.txt"), "ib_send_lat": template("ib_send_lat-srd.txt"),
+}  # fmt: skip
 DOWN = " Port number 1 state is Down\n Couldn't set the link layer\n Couldn't get context for the device\n"
 STARTED_S, AROUND_S = 0.05, 0.6
 """When a client starts after the order, and for how long it runs beside its data; built."""
 MANAGEMENT = "management"
+SPECIAL = {"leaf", "incast", "apart"}
+"""Rules of flows that collectives do not have."""
 SENT = 2
 """Bytes that a node sends for each of a message, all rails together: a ring's all_reduce over many nodes; built."""
 
 
 class Fabric:
-    """Rails that carry what healthy ones do, less what ``rules`` take: ``{from, to, rail, share | text | code}``."""
+    """Rails that carry what healthy ones do, less what ``rules`` take: ``{from, to, rail, share | latency | text | code}``.
+
+    ``latency``: times as long. A rule with ``leaf`` (a name) is of flows that cross between leaves there, with two of what lies
+    between them; one with ``incast`` of several flows into one rail; one with ``apart`` of nodes that are no neighbours; one with
+    ``only`` of one program.
+    """
 
     def __init__(
         self, contract: Contract, cluster: str, machines: dict[str, Machine], rules: list[dict[str, Any]]
@@ -32,21 +45,46 @@ class Fabric:
         self.srd = contract.machines[0].transport == "efa"
         self.counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         """Node and rail → bytes sent and received."""
+        self.plans: dict[str, dict[str, Any]] = {}
+        """Node → what its probe was told last."""
+        self.leaves = {
+            (node.name, rail.index): nic.switch
+            for node in contract.nodes
+            for rail, nic in contract.nics(node)
+        }
 
-    def rule(self, sender: str, receiver: str, rail: int, device: str = "") -> dict[str, Any]:
-        """The first rule that speaks of a way; a card's where it names one."""
+    def rule(self, way: Flow, device: str = "", program: str = "") -> dict[str, Any]:
+        """The first rule that speaks of a way; a card's where it names one. Its rail is that of the end that it names."""
         for one in self.rules:
-            ends = one.get("from", sender) == sender and one.get("to", receiver) == receiver
+            rail = way.to_rail if "to" in one and "from" not in one else way.rail
+            ends = one.get("from", way.sender) == way.sender and one.get("to", way.receiver) == way.receiver
             card = not device or one.get("device", device) == device
-            if ends and card and one.get("rail", rail) == rail:
+            named = one.get("rail", rail) == rail
+            if ends and card and named and one.get("only", program) == program and self._fits(one, way):
                 return one
         return {}
+
+    def _fits(self, rule: dict[str, Any], way: Flow) -> bool:
+        here, there = self.leaves[way.sender, way.rail], self.leaves[way.receiver, way.to_rail]
+        named = rule.get("leaf", "").split()
+        if named and (here == there or not set(named) <= {here, there}):
+            return False
+        if rule.get("apart"):
+            names = list(self.machines)
+            steps = abs(names.index(way.sender) - names.index(way.receiver))
+            return 1 < steps < len(names) - 2
+        return not rule.get("incast") or self._senders(way, 0) > 1
+
+    def _senders(self, way: Flow, card: int) -> int:
+        """Flows that end in one card of a rail."""
+        ports = [_far(server["port"]) for server in self.plans[way.receiver]["servers"]]
+        return sum(one == (way.to_rail, card) for one in ports)
 
     def share(self, nodes: list[str]) -> float:
         """What the slowest rail leaves of a collective's rate over these nodes."""
         shares = [
             float(one.get("share", 1.0)) for one in self.rules
-            if {one[end] for end in ("from", "to") if end in one} <= set(nodes)
+            if {one[end] for end in ("from", "to") if end in one} <= set(nodes) and not SPECIAL & set(one)
         ]  # fmt: skip
         return min([1.0, *shares])
 
@@ -72,18 +110,27 @@ class Fabric:
 
     def _client(self, node: str, client: dict[str, Any]) -> tuple[int, str, int, float, int]:
         argv, other = client["argv"], client["partner"]
-        assert argv[0] == "ib_write_bw" and ("SRD" in argv) is self.srd, argv
+        timed = argv[0].endswith("_lat")
+        assert argv[0] in TABLES and ("SRD" in argv) is self.srd, argv
         device, rail = argv[argv.index("-d") + 1], int(client["id"].split(".")[0])
-        margin, seconds = int(argv[argv.index("-f") + 1]), int(argv[argv.index("-D") + 1])
-        rule = self.rule(node, other, rail, device)
+        far_rail, number = _far(int(argv[argv.index("-p") + 1]))
+        way = Flow(node, other, rail, far_rail)
+        rule = self.rule(way, device, argv[0])
         lacking = ethernet.no_gid(self.machines[node], device, client.get("gid", {}).get("address", ""))
         if lacking:
             return rail, lacking, NOT_STARTED, 0.0, 0
-        far = self._card(other, rail, int(client["id"].split(":")[0].split(".")[1]))
+        far = self._card(other, far_rail, number)
         if "text" in rule or not (self.active(node, device) and self.active(other, far)):
             return rail, rule.get("text", DOWN), rule.get("code", 0 if "text" in rule else 1), 0.1, 0
+        if timed:
+            took_us = HEALTHY[self.cluster]["latency_us"] * float(rule.get("latency", 1.0))
+            found = {"least": took_us * 0.98, "typical": took_us, "average": took_us * 1.01}
+            table = TABLES[argv[0]].substitute(device=device, **{k: f"{us:.2f}" for k, us in found.items()})
+            return rail, table, 0, 0.1, 1000
+        margin, seconds = int(argv[argv.index("-f") + 1]), int(argv[argv.index("-D") + 1])
         card_gbps = self.contract.machines[0].nic_gbps or 0.0
         rate = card_gbps * HEALTHY[self.cluster]["rail_share"] * float(rule.get("share", 1.0))
+        rate /= max(1, self._senders(way, number))
         size = int(argv[argv.index("-s") + 1])
         count = round(rate * 1e9 / 8 / size * (seconds - 2 * margin))
         table = (SRD if self.srd else RC).substitute(device=device, iterations=count, rate=f"{rate:.6f}")
@@ -114,6 +161,11 @@ class Fabric:
         return json.dumps(rails)
 
 
+def _far(port: int) -> tuple[int, int]:
+    """Rail and card of a server of perftest."""
+    return divmod((port - RAIL_PORT) % LANE_PORTS, PERFTEST_CARDS_MOST)
+
+
 class Session:
     """A probe that prepares, starts when told, and stops; with rule ``dies`` it says nothing more after the start."""
 
@@ -131,7 +183,7 @@ class Session:
         elif "stop" in document:
             self.answers.append({"stopped": True, "problems": []})
         else:
-            self.plan = document
+            self.plan = self.fabric.plans[self.node] = document
             self.answers.append({"ready": True, "problems": [], "idle": {}, "idle_s": 0.3})
         return True
 

@@ -32,7 +32,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
-from railbed.validate import cabling, gpus, lnet, patience, rendezvous, run, transfers
+from railbed.validate import cabling, crossing, gpus, incast, lnet, patience, rendezvous, run, transfers
 from railbed.validate.node import scheduler_files, test_leftovers
 from railbed.validate.records import Report
 
@@ -42,6 +42,11 @@ FILE_S = 0.01
 """For which one client's file of 16 MiB is written or read; built: 1.7 GB/s of one stream."""
 
 
+LOSSES = {
+    "hgx": ["port_xmit_discards", "port_xmit_wait"], "p5": ["rx_drops"],
+    "roce": ["packet_seq_err", "local_ack_timeout_err", "out_of_sequence", "np_ecn_marked_roce_packets"],
+}  # fmt: skip
+"""Counters of lost and paused packets, as the kernel names them."""
 FIO_DATA = Path(__file__).parents[2] / "unit" / "data" / "parse" / "fio"
 FIO = {"create": "create", "stat": "stat", "delete": "delete"}
 """Job of fio → its recording; random reads and writes are in one."""
@@ -54,6 +59,8 @@ def _refused(verb: str) -> str:
     )
 
 
+SEED = 7
+"""Of the schedules of pairs, so that a table knows who meets whom."""
 AT_ONCE = SimpleNamespace(monotonic=lambda: 0.0)
 """In place of the clock by which orders reach nodes: what the machine of the tests does meanwhile says nothing of them."""
 
@@ -78,6 +85,7 @@ class Cluster:
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
         self.ports_read: dict[str, int] = dict.fromkeys(machines, 0)
+        self.losses_read: dict[str, int] = dict.fromkeys(machines, 0)
         self.counted: dict[str, int] = dict.fromkeys(machines, 0)
         self.links_counted: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
@@ -129,6 +137,8 @@ class Cluster:
                 self.ports_read[name] += 1
                 reading = min(self.ports_read[name], 2) - 1
             return 0, optics.printed(self.machines[name], line, reading), ""
+        if "hw_counters" in line:
+            return self._losses(name)
         if "lldpcli" in line or "ibnetdiscover" in line:
             return self.cables.answer(name, line)
         words = shlex.split(line)
@@ -241,6 +251,21 @@ class Cluster:
                     said += f"\t Link {link}: {kind} Errors: {value}\n"
                 said += "\n"
         return 0, said, ""
+
+    def _losses(self, name: str) -> Said:
+        """Counters of lost packets: all steady, but for ``losses: {node: {device: {counter: [first, second]}}}``."""
+        with self.lock:
+            self.losses_read[name] += 1
+        devices = list(self.machines[name].facts["cards"])
+        found = {device: {counter: [0] for counter in LOSSES[self.name]} for device in devices}
+        for device, counters in self.table.get("losses", {}).get(name, {}).items():
+            found[device] = found[device] | counters
+        at = self.losses_read[name]
+        said = [
+            f"/sys/class/infiniband/{device}/ports/1/hw_counters/{counter}:{values[min(at, len(values)) - 1]}\n"
+            for device, counters in found.items() for counter, values in counters.items() if values
+        ]  # fmt: skip
+        return 0, "".join(said), ""
 
     def _squeue(self, name: str, words: list[str]) -> Said:
         return 0, self.table.get("squeue", ""), ""
@@ -360,6 +385,8 @@ def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.Monke
     patch.setattr(test_leftovers, "PAUSE_S", 0.0)
     patch.setattr(cabling, "LLDP_HEARD_S", 0.0)
     patch.setattr(rendezvous, "time", AT_ONCE)
+    patch.setattr(crossing, "randbelow", lambda _: SEED)
+    patch.setattr(incast, "randbelow", lambda _: SEED)
     patch.setattr(remote, "run", cluster.run)
     patch.setattr(remote, "Session", cluster.session)
     clusters.remember(cluster.contract, work, site.seen)

@@ -21,6 +21,9 @@ TABLE = (Path(__file__).parents[1] / "data/parse/perftest/ib_write_bw.txt").read
 MARGIN_S = 1
 Rate = Callable[[str, str, int], float]
 """Sender, receiver, rail → Gb/s; 0 is a rail without carrier at the sender."""
+Time = Callable[[str, str, int], float]
+"""Sender, receiver, rail → one way of a small message, us."""
+LATENCY = (Path(__file__).parents[1] / "data/parse/perftest/ib_write_lat.txt").read_text()
 
 
 def option(argv: list[str], name: str) -> str:
@@ -37,7 +40,8 @@ def perftest(gbps: float, seconds: int) -> str:
 class Fabric:
     """Nodes whose rails carry what ``rate`` says."""
 
-    def __init__(self, contract: Contract, rate: Rate) -> None:
+    def __init__(self, contract: Contract, rate: Rate, latency_us: Time = lambda *_: 20.0) -> None:
+        self.latency_us = latency_us
         self.by_address = {
             r.address.split("/")[0]: (n.name, r.index) for n in contract.nodes for r in n.rails if r.address
         }
@@ -49,6 +53,8 @@ class Fabric:
         self.plans.append((node, plan))
         found, dark = [], set()
         program = self.iperf3 if plan["program"] == "iperf3" else self.perftest
+        if plan["program"].endswith("_lat"):
+            program = self.perftest_latency
         for client in plan["clients"]:
             rail, text, seconds = program(node, client)
             if not text:
@@ -67,9 +73,25 @@ class Fabric:
         argv = client["argv"]
         other, rail = self.by_address[option(argv, "-c")]
         assert self.by_address[option(argv, "-B")] == (node, rail), "a flow must stay on its rail"
-        out, seconds = self.rate(node, other, rail), int(option(argv, "-t"))
+        seconds = int(option(argv, "-t"))
+        if "-l" in argv:
+            round_trip = 2 * self.latency_us(node, other, rail)
+            said = {"start": {}, "end": {"streams": [{"sender": {"min_rtt": round_trip}}]}}
+            return rail, json.dumps(said), seconds
+        out = self.rate(node, other, rail)
         back = self.rate(other, node, rail) if "--bidir" in argv else None
         return rail, "" if out == 0 or back == 0 else iperf3(out, back, seconds), seconds
+
+    def perftest_latency(self, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
+        argv = client["argv"]
+        rail = self.devices[node, option(argv, "-d")]
+        head, _, _ = LATENCY.partition(" 2       1000")
+        took = f"{self.latency_us(node, client['partner'], rail):.2f}"
+        return (
+            rail,
+            f"{head} 8       10000          1.60           5.91         {took}     1.65   0.15   1.89   5.91\n",
+            1,
+        )
 
     def perftest(self, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
         argv = client["argv"]
@@ -87,17 +109,20 @@ def measured(
     *,
     jobs: list[Job] | None = None,
     pressure: Any = None,
+    step: Callable[[ValidationRun], None] = rails.run,
+    latency_us: Time = lambda *_: 20.0,
+    answer: Any = lambda node, line: None,
     **filters: Any,
 ) -> tuple[dict[tuple[str, str], Judged], Fabric, ValidationRun]:
-    """Runs the stage's rail step: verdicts by claim and node, the fabric, the run."""
-    fabric = Fabric(contract, rate)
+    """Runs the stage's rail step, or another: verdicts by claim and node, the fabric, the run."""
+    fabric = Fabric(contract, rate, latency_us)
     scope = select(contract, **{"pattern": "fabric.*", **filters})
     answers = Answers(scope)
-    remote = fake_remote(lambda node, line: None)
+    remote = fake_remote(answer)
     remote.measure = fabric.measure
     if pressure:
         remote.reading = pressure
     validation = ValidationRun(contract, remote, scope, answers, folder, lambda _: None)
     validation.jobs = jobs or []
-    rails.run(validation)
+    step(validation)
     return {(c.claim, c.node): c for c in answers.complete()}, fabric, validation
