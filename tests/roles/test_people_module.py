@@ -22,8 +22,14 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert found and found.loader
     module: Any = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    users = {name: pwd.struct_passwd((name, "x", uid, uid, "", "", "")) for name, uid in (("ada", 10_001), ("dora", 10_002))}
-    groups = {name: grp.struct_group((name, "x", uid, [])) for name, uid in (("ada", 10_001), ("dora", 10_002), ("sudo", 27))}
+    users = {
+        name: pwd.struct_passwd((name, "x", uid, uid, "", "", ""))
+        for name, uid in (("ada", 10_001), ("dora", 10_002))
+    }
+    groups = {
+        name: grp.struct_group((name, "x", uid, []))
+        for name, uid in (("ada", 10_001), ("dora", 10_002), ("sudo", 27))
+    }
     groups["hpc"] = grp.struct_group(("hpc", "x", 5000, ["ada"]))
     (tmp_path / "shadow").write_text("ada:!:1::::::\ndora:!:1:::::1:\n")
     monkeypatch.setattr(module, "SHADOW", str(tmp_path / "shadow"))
@@ -49,7 +55,9 @@ def test_who_comes_gets_a_group_and_an_account_of_one_id(people: Any) -> None:
     assert made.wrong == []
     assert [command[0] for command in made.commands] == ["groupadd", "useradd", "groupadd", "gpasswd"]
     assert made.commands[1][1:5] == ["--uid", "10017", "--gid", "alice"] and "sudo" not in str(made.commands)
-    assert made.commands[3] == ["gpasswd", "--members", "ada,alice", "acme"], "whom the host does not know is passed over"
+    assert made.commands[3] == ["gpasswd", "--members", "ada,alice", "acme"], (
+        "whom the host does not know is passed over"
+    )
 
 
 def test_a_second_run_has_nothing_to_do(people: Any) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[2] / "roles/projects/files/make.py"
-QUOTA = "{path}: (current values | soft quota | hard quota) ; soft quota grace period: default\n" \
-        " inodes   |       1 |       - |       - |\n length   |{used} |       - |{limit} |\n size     |0 | - | - |\n"
+QUOTA = (
+    "{path}: (current values | soft quota | hard quota) ; soft quota grace period: default\n"
+    " inodes   |       1 |       - |       - |\n length   |{used} |       - |{limit} |\n size     |0 | - | - |\n"
+)
 """By hand, after MooseFS's manual (mfsgetquota(1)); not yet compared with what it prints."""
 
 

@@ -12,11 +12,14 @@ def variables(contract: Contract) -> dict[str, Any]:
     known = contract.tenancy
     tenants = known.tenants if known else []
     return {
-        "railbed_users": {login: user.model_dump(mode="json") for login, user in known.users.items()} if known else {},
+        "railbed_users": {login: user.model_dump(mode="json") for login, user in known.users.items()}
+        if known
+        else {},
         "railbed_user_ca": list(known.user_ca) if known else [],
         "railbed_tenants": [{"name": one.name, "pools": list(one.pools)} for one in tenants],
         "railbed_tenant_groups": {
-            one.name: {"gid": one.gid, "members": sorted(one.members), "group": one.directory_group} for one in tenants
+            one.name: {"gid": one.gid, "members": sorted(one.members), "group": one.directory_group}
+            for one in tenants
         },
         "railbed_projects": [
             {"group": one.name, **one.project.model_dump(mode="json")} for one in tenants if one.project

@@ -38,7 +38,12 @@ def month(text: str) -> tuple[str, str]:
     match = re.fullmatch(r"(\d{4})-(\d{2})", text)
     if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < 1970:
         raise UsageError(
-            "that is no month", code="USAGE_MONTH", path="--month", found=text, allowed="YYYY-MM", hint="write e.g. 2026-12"
+            "that is no month",
+            code="USAGE_MONTH",
+            path="--month",
+            found=text,
+            allowed="YYYY-MM",
+            hint="write e.g. 2026-12",
         )
     first = datetime.date(int(match[1]), int(match[2]), 1)
     after = first + datetime.timedelta(days=calendar.monthrange(first.year, first.month)[1])

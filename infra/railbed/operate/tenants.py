@@ -72,7 +72,9 @@ def declare(
         if strangers := sorted((members & unknown) - there):
             notes.append(f"tenant {one.name}: the controller knows nobody called {few(strangers)}; not added")
         members -= frozenset(strangers)
-        qualities[one.name] = Quality(one.name, one.priority, one.gpu_minutes, one.gpus_per_user, one.job_minutes)
+        qualities[one.name] = Quality(
+            one.name, one.priority, one.gpu_minutes, one.gpus_per_user, one.job_minutes
+        )
         found[one.name] = Account(one.name, one.share, one.gpus, one.name, members)
         for login in members:
             defaults.setdefault(login, one.name)

@@ -30,11 +30,18 @@ def script(contract: Contract, kind: str, *, tenant: str = "", nodes: int = DEFA
     """
     if kind not in KINDS:
         raise UsageError(
-            f"there is no template {kind!r}", code="JOB_KIND", found=kind, allowed=list(KINDS), hint="name one of those"
+            f"there is no template {kind!r}",
+            code="JOB_KIND",
+            found=kind,
+            allowed=list(KINDS),
+            hint="name one of those",
         )
     if contract.scheduler != "slurm":
         raise UsageError(
-            "the templates are batch scripts of Slurm", code="NO_SCHEDULER", found=contract.scheduler, allowed="slurm"
+            "the templates are batch scripts of Slurm",
+            code="NO_SCHEDULER",
+            found=contract.scheduler,
+            allowed="slurm",
         )
     workers = contract.with_role("compute")
     partition, account = PARTITION, ""
@@ -42,7 +49,10 @@ def script(contract: Contract, kind: str, *, tenant: str = "", nodes: int = DEFA
         known = {one.name: one for one in contract.tenancy.tenants} if contract.tenancy else {}
         if tenant not in known:
             raise UsageError(
-                f"stack {contract.stack} has no tenant {tenant}", code="TENANT_UNKNOWN", found=tenant, allowed=sorted(known)
+                f"stack {contract.stack} has no tenant {tenant}",
+                code="TENANT_UNKNOWN",
+                found=tenant,
+                allowed=sorted(known),
             )
         account = f"\n#SBATCH --account={tenant}"
         if pools := known[tenant].pools:

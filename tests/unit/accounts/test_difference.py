@@ -23,7 +23,8 @@ def states(draw: st.DrawFn, *, foreign: bool) -> State:
         for name in sorted(draw(st.frozensets(NAMES)))
     }
     qualities = {
-        name: Quality(name, draw(st.integers(0, 3)), draw(LIMIT), draw(LIMIT), draw(LIMIT)) for name in accounts
+        name: Quality(name, draw(st.integers(0, 3)), draw(LIMIT), draw(LIMIT), draw(LIMIT))
+        for name in accounts
     }
     members = sorted({user for one in accounts.values() for user in one.members})
     theirs = draw(LOGINS) if foreign else frozenset()
@@ -44,7 +45,9 @@ def shown(state: State) -> tuple[object, ...]:
 
 @settings(max_examples=150)
 @given(states(foreign=False), states(foreign=True))
-def test_applied_it_gives_what_was_declared_and_a_second_one_is_empty(declared: State, present: State) -> None:
+def test_applied_it_gives_what_was_declared_and_a_second_one_is_empty(
+    declared: State, present: State
+) -> None:
     after = reduce(apply, difference(declared, present), present)
     assert shown(after) == shown(declared)
     assert difference(declared, after) == []
@@ -75,10 +78,16 @@ def test_nothing_is_named_before_it_is_there_or_after_it_went(declared: State, p
         state = apply(state, change)
 
 
-ACME = State({"acme": Quality("acme")}, {"acme": Account("acme", qos="acme", members=frozenset({"alice"}))}, {"alice": "acme"})
+ACME = State(
+    {"acme": Quality("acme")},
+    {"acme": Account("acme", qos="acme", members=frozenset({"alice"}))},
+    {"alice": "acme"},
+)
 
 
-@pytest.mark.parametrize("taken", [{"foreign_accounts": frozenset({"acme"})}, {"foreign_qualities": frozenset({"acme"})}])
+@pytest.mark.parametrize(
+    "taken", [{"foreign_accounts": frozenset({"acme"})}, {"foreign_qualities": frozenset({"acme"})}]
+)
 def test_another_ones_account_is_not_taken_over(taken: dict[str, frozenset[str]]) -> None:
     with pytest.raises(Taken, match="did not make") as caught:
         difference(ACME, State(**taken))  # type: ignore[arg-type]

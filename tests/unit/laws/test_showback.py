@@ -41,11 +41,15 @@ def test_without_a_published_price_the_cost_is_unknown_and_not_nothing() -> None
 )  # fmt: skip
 def test_hours_of_accounts_add_up_to_those_of_the_jobs(jobs: list[AccountedJob]) -> None:
     rows = showback.by_account(jobs, [], 1.0)
-    assert sum(row.gpu_hours for row in rows) == pytest.approx(sum(j.gpus * j.seconds for j in jobs) / 3600, abs=1e-3)
+    assert sum(row.gpu_hours for row in rows) == pytest.approx(
+        sum(j.gpus * j.seconds for j in jobs) / 3600, abs=1e-3
+    )
     assert all(row.failed_gpu_hours <= row.gpu_hours for row in rows)
 
 
-@pytest.mark.parametrize("text", ["41|acme|alice|cpu=1|x|COMPLETED\n", "41|acme\n", "41|a|b|gres/gpu=x|1|COMPLETED\n"])
+@pytest.mark.parametrize(
+    "text", ["41|acme|alice|cpu=1|x|COMPLETED\n", "41|acme\n", "41|a|b|gres/gpu=x|1|COMPLETED\n"]
+)
 def test_a_line_that_nobody_can_read_is_no_zero(text: str) -> None:
     with pytest.raises(ValueError, match="not a"):
         sacct.jobs(text)

@@ -35,7 +35,16 @@ def tenancy(*those: Tenant) -> Tenancy:
     return Tenancy(users={}, tenants=list(those), user_ca=[])
 
 
-ACME = tenant("acme", ["alice", "ada"], share=60, priority=10, gpus=6, gpus_per_user=4, gpu_minutes=6000, job_minutes=1440)
+ACME = tenant(
+    "acme",
+    ["alice", "ada"],
+    share=60,
+    priority=10,
+    gpus=6,
+    gpus_per_user=4,
+    gpu_minutes=6000,
+    job_minutes=1440,
+)
 LAB2 = tenant("lab2", ["alice", "bob"])
 
 
@@ -47,7 +56,9 @@ class Slurm:
         self.groups = {"hpc": "hpc:*:5000:eve,bob\n"}
         self.printed, self.fails = PRINTED, ""
         self.changed: list[str] = []
-        self.remote = FakeRemote(of.model_copy(update={"admins": {"ada": "ssh-ed25519 AAAA ada"}}), self.answer)
+        self.remote = FakeRemote(
+            of.model_copy(update={"admins": {"ada": "ssh-ed25519 AAAA ada"}}), self.answer
+        )
         self.accounts = SlurmAccounts(Scheduler(self.remote))  # type: ignore[arg-type]
 
     def answer(self, _: str, line: str) -> Result:
@@ -129,7 +140,9 @@ def test_half_changed_is_said_with_what_to_do(slurm: Slurm) -> None:
     assert len(slurm.changed) == 8, "five members, and three accounts"
 
 
-@pytest.mark.parametrize("text", ["", "normal|x\n", PRINTED.replace("60|", "60|x|", 1), PRINTED.replace("1-00:00:00", "soon")])
+@pytest.mark.parametrize(
+    "text", ["", "normal|x\n", PRINTED.replace("60|", "60|x|", 1), PRINTED.replace("1-00:00:00", "soon")]
+)
 def test_what_nobody_can_read_changes_nothing(slurm: Slurm, text: str) -> None:
     slurm.printed = text
     with pytest.raises(CommandError, match="sacctmgr"):

@@ -49,19 +49,29 @@ def test_two_tenants_come_into_the_contract_in_the_units_of_the_scheduler(people
     assert acme.project.quota_bytes == 2 * 1024**3 and acme.project.kind == "moosefs"
     assert (uni.gpus, uni.gpu_minutes, uni.project, uni.share) == (None, None, None, 1)
     assert FIRST_GID <= acme.gid < FIRST_GID + GID_COUNT
-    assert made.users["alice"].uid == id_of("alice", FIRST_UID, UID_COUNT) and made.users["alice"].keys == [KEY]
+    assert made.users["alice"].uid == id_of("alice", FIRST_UID, UID_COUNT) and made.users["alice"].keys == [
+        KEY
+    ]
 
 
 def test_who_is_in_two_tenants_is_told_which_one_is_the_default(people: dict[str, Any]) -> None:
-    said = [one for one in plans.plan(specs.from_config(people, "spec")).warnings if one.code == "TENANT_SHARED_MEMBER"]
-    assert [(one.path, "acme's" in one.message) for one in said] == [("railbed:cluster.tenants[1].members", True)]
+    said = [
+        one
+        for one in plans.plan(specs.from_config(people, "spec")).warnings
+        if one.code == "TENANT_SHARED_MEMBER"
+    ]
+    assert [(one.path, "acme's" in one.message) for one in said] == [
+        ("railbed:cluster.tenants[1].members", True)
+    ]
 
 
 def test_a_cluster_without_people_has_no_tenancy(data: dict[str, Any]) -> None:
     assert tenancy.of(plans.plan(specs.from_config(data, "spec"))) is None
 
 
-def test_a_certificate_does_not_end_because_somebody_joins(people: dict[str, Any], data: dict[str, Any]) -> None:
+def test_a_certificate_does_not_end_because_somebody_joins(
+    people: dict[str, Any], data: dict[str, Any]
+) -> None:
     before = specs.spec_hash(specs.from_config(people, "spec"))
     made = tenancy.of(plans.plan(specs.from_config(people, "spec")))
     alone = {name: value for name, value in people.items() if name not in ("users", "tenants")}
@@ -108,7 +118,9 @@ def test_the_tenancy_comes_back_from_json(people: dict[str, Any]) -> None:
         (lambda d: d["users"].update(eve={"keys": ["-----BEGIN OPENSSH PRIVATE KEY-----"]}), "SPEC_SECRET", "users.eve.keys[0]"),
     ],
 )  # fmt: skip
-def test_what_does_not_hold_is_refused_with_its_place(people: dict[str, Any], change: Any, code: str, where: str) -> None:
+def test_what_does_not_hold_is_refused_with_its_place(
+    people: dict[str, Any], change: Any, code: str, where: str
+) -> None:
     change(people)
     error = refused(people)
     assert (error.code, error.path.removeprefix("spec.").removeprefix("railbed:cluster.")) == (code, where)

@@ -42,7 +42,9 @@ def test_a_tenant_of_pools_has_its_account_and_partition(contract: Contract) -> 
         ("array", {"tenant": "nobody"}, "TENANT_UNKNOWN"),
     ],
 )  # fmt: skip
-def test_what_the_cluster_does_not_have_is_refused(contract: Contract, kind: str, more: dict[str, object], code: str) -> None:
+def test_what_the_cluster_does_not_have_is_refused(
+    contract: Contract, kind: str, more: dict[str, object], code: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         script(contract, kind, **more)  # type: ignore[arg-type]
     assert caught.value.code == code
