@@ -73,7 +73,9 @@ class People:
         """One account with its own group."""
         self._group(name, uid)
         there = self.own.get(name)
-        taken = next((one.pw_name for one in self.own.values() if one.pw_uid == uid and one.pw_name != name), None)
+        taken = next(
+            (one.pw_name for one in self.own.values() if one.pw_uid == uid and one.pw_name != name), None
+        )
         if there is not None and there.pw_uid != uid:
             self.wrong.append("%s has the user id %d here, not %d" % (name, there.pw_uid, uid))
         elif there is None and taken:
@@ -100,7 +102,9 @@ class People:
 
     def _group(self, name: str, gid: int) -> None:
         there = self.groups.get(name)
-        taken = next((one.gr_name for one in self.groups.values() if one.gr_gid == gid and one.gr_name != name), None)
+        taken = next(
+            (one.gr_name for one in self.groups.values() if one.gr_gid == gid and one.gr_name != name), None
+        )
         if there is not None and there.gr_gid != gid:
             self.wrong.append("group %s has the id %d here, not %d" % (name, there.gr_gid, gid))
         elif there is None and taken:

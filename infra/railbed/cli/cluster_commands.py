@@ -136,7 +136,9 @@ def converge(
     """Run the roles on the nodes again, as the contract says; a converged cluster shows 0 changed."""
     work = workspace(stack)
     with configure.progress.shown(output.err) as on_event:
-        result, pending = converging.converge(work, limit=limit or None, check=check, on_event=on_event, say=say)
+        result, pending = converging.converge(
+            work, limit=limit or None, check=check, on_event=on_event, say=say
+        )
     if as_json:
         output.print_json({**result.as_json(), "unapplied": pending.model_dump()})
     else:

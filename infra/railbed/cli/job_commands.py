@@ -19,7 +19,9 @@ from railbed.laws import longjob
 from railbed.toolbox import job_scripts
 from railbed.toolbox.job_scripts import KINDS
 
-group = typer.Typer(no_args_is_help=True, help="Long jobs: interruptions, spares, checkpoints; batch scripts.")
+group = typer.Typer(
+    no_args_is_help=True, help="Long jobs: interruptions, spares, checkpoints; batch scripts."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +33,9 @@ def register(app: typer.Typer) -> None:
 @group.command()
 def init(
     kind: str = typer.Argument(..., help=f"One of {', '.join(KINDS)}."),
-    tenant: str = typer.Option("", "--tenant", "-t", help="Account and partition of this tenant; without it the default ones."),
+    tenant: str = typer.Option(
+        "", "--tenant", "-t", help="Account and partition of this tenant; without it the default ones."
+    ),
     nodes: int = typer.Option(2, "--nodes", "-n", help="Nodes of a job over several."),
     target: str = typer.Option("", "--output", "-o", help="File to write; without it the script is printed."),
     stack: str = output.STACK_OPTION,

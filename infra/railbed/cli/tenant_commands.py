@@ -35,7 +35,18 @@ def list_tenants(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_O
     if as_json:
         output.print_json({"tenants": [one.model_dump(mode="json") for one in found]})
         return
-    table = Table("tenant", "members", "share", "priority", "GPUs", "GPUs a user", "GPU-hours", "hours a job", "pools", "project")
+    table = Table(
+        "tenant",
+        "members",
+        "share",
+        "priority",
+        "GPUs",
+        "GPUs a user",
+        "GPU-hours",
+        "hours a job",
+        "pools",
+        "project",
+    )
     for one in found:
         members = str(len(one.members)) + (f" + {one.directory_group}" if one.directory_group else "")
         limits = (one.gpus, one.gpus_per_user, _hours(one.gpu_minutes), _hours(one.job_minutes))
@@ -81,7 +92,9 @@ def show(
     if as_json:
         output.print_json(document)
         return
-    output.out.print(output.line((name, "bold"), "" if account else "  (the scheduler has no such account yet)"))
+    output.out.print(
+        output.line((name, "bold"), "" if account else "  (the scheduler has no such account yet)")
+    )
     if account:
         output.out.print(f"  members  {', '.join(sorted(account.members)) or 'none'}", soft_wrap=True)
         output.out.print(f"  share    {account.share}")
@@ -91,7 +104,10 @@ def show(
         output.out.print(f"  budget   {budget}; priority {quality.priority}")
     if project := known[name].project:
         output.out.print(f"  project  {project.path}")
-    output.out.print(f"  jobs     {', '.join(f'{job.id} ({job.user}, {job.state})' for job in jobs) or 'none'}", soft_wrap=True)
+    output.out.print(
+        f"  jobs     {', '.join(f'{job.id} ({job.user}, {job.state})' for job in jobs) or 'none'}",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -103,9 +119,13 @@ def diff(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -
     if as_json:
         output.print_json(
             {
-                "changes": [{"kind": str(one.kind), "name": one.name, "user": one.user} for one in seen.changes],
+                "changes": [
+                    {"kind": str(one.kind), "name": one.name, "user": one.user} for one in seen.changes
+                ],
                 "notes": seen.notes,
-                "held_back_by_jobs": [{"id": one.id, "account": one.account, "user": one.user} for one in seen.jobs],
+                "held_back_by_jobs": [
+                    {"id": one.id, "account": one.account, "user": one.user} for one in seen.jobs
+                ],
             }
         )
         return
@@ -114,6 +134,8 @@ def diff(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -
     for note in seen.notes:
         output.out.print(output.line((note, "yellow")), soft_wrap=True)
     for job in seen.jobs:
-        output.out.print(output.line(("held back", "red"), f" by job {job.id} of {job.user} in {job.account}"))
+        output.out.print(
+            output.line(("held back", "red"), f" by job {job.id} of {job.user} in {job.account}")
+        )
     if not seen.changes:
         output.out.print("the scheduler's accounts are as the stack file says")

@@ -67,7 +67,9 @@ def _rate(contract: Contract) -> tuple[float | None, str]:
         return None, "unknown: nobody published a price of the machine"
     if len({(one.price_usd_per_hour, one.gpus) for one in machines}) > 1:
         return None, "unknown: pools have machines of different prices"
-    return (machines[0].price_usd_per_hour or 0.0) / machines[0].gpus, price.estimate([(machines[0], 1)], []).note
+    return (machines[0].price_usd_per_hour or 0.0) / machines[0].gpus, price.estimate(
+        [(machines[0], 1)], []
+    ).note
 
 
 def _cost(row: Used) -> str:
@@ -77,9 +79,21 @@ def _cost(row: Used) -> str:
 def _csv(month: str, rows: list[Used]) -> list[str]:
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(["month", "account", "jobs", "users", "gpu_hours", "failed_gpu_hours", f"cost_{price.CURRENCY.lower()}"])
+    writer.writerow(
+        [
+            "month",
+            "account",
+            "jobs",
+            "users",
+            "gpu_hours",
+            "failed_gpu_hours",
+            f"cost_{price.CURRENCY.lower()}",
+        ]
+    )
     for row in rows:
-        writer.writerow([month, row.account, row.jobs, row.users, row.gpu_hours, row.failed_gpu_hours, _cost(row)])
+        writer.writerow(
+            [month, row.account, row.jobs, row.users, row.gpu_hours, row.failed_gpu_hours, _cost(row)]
+        )
     return [sink.getvalue()]
 
 
@@ -87,7 +101,13 @@ def _show(month: str, rows: list[Used], note: str) -> None:
     columns: list[Any] = ["account", "jobs", "users", "GPU-hours", "of failed runs", price.CURRENCY]
     table = Table(*columns, title=f"GPU-hours of {month}", title_justify="left")
     for row in rows:
-        numbers = (str(row.jobs), str(row.users), f"{row.gpu_hours:.2f}", f"{row.failed_gpu_hours:.2f}", _cost(row))
+        numbers = (
+            str(row.jobs),
+            str(row.users),
+            f"{row.gpu_hours:.2f}",
+            f"{row.failed_gpu_hours:.2f}",
+            _cost(row),
+        )
         table.add_row(row.account, *numbers)
     output.out.print(table)
     output.out.print(f"price: {note}", soft_wrap=True)

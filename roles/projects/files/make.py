@@ -53,7 +53,9 @@ class Project:
     def make(self) -> List[str]:
         """What was (or would be) done."""
         if not os.path.ismount(self.mount):
-            raise Refused("%s is not mounted: %s is not made on this host's own disk" % (self.mount, self.path))
+            raise Refused(
+                "%s is not mounted: %s is not made on this host's own disk" % (self.mount, self.path)
+            )
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
             raise Refused("%s is there and is no folder" % self.path)
         self._folder()

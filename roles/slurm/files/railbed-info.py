@@ -51,7 +51,9 @@ def gpus(text: str) -> int:
 def free() -> List[str]:
     """One line for each partition."""
     there: Dict[str, List[int]] = collections.defaultdict(lambda: [0, 0, 0])
-    for line in ask("sinfo", "-h", "-N", "-O", "Partition:64,Gres:96,GresUsed:96,StateCompact:24").splitlines():
+    for line in ask(
+        "sinfo", "-h", "-N", "-O", "Partition:64,Gres:96,GresUsed:96,StateCompact:24"
+    ).splitlines():
         name, gres, used, state = line[:64].strip(), line[64:160], line[160:256], line[256:].strip()
         count = gpus(gres.strip())
         usable = state.startswith(("idle", "mix"))
@@ -59,7 +61,9 @@ def free() -> List[str]:
         here[0] += max(0, count - gpus(used.strip())) if usable else 0
         here[1] += count
         here[2] += 1 if state == "idle" else 0
-    return ["  %-12s %4d of %4d GPUs free, %d nodes idle" % (name, *seen) for name, seen in sorted(there.items())]
+    return [
+        "  %-12s %4d of %4d GPUs free, %d nodes idle" % (name, *seen) for name, seen in sorted(there.items())
+    ]
 
 
 def jobs() -> List[str]:
@@ -68,7 +72,9 @@ def jobs() -> List[str]:
     for line in ask("squeue", "--me", "-h", "-o", "%i|%P|%T|%D|%M|%l|%r|%j").splitlines():
         number, partition, state, nodes, ran, limit, reason, name = line.split("|", 7)
         why = REASONS.get(reason, reason) if state == "PENDING" else "%s of %s" % (ran, limit)
-        lines.append("  %-10s %-10s %-10s %s nodes  %s  (%s)" % (number, partition, state.lower(), nodes, name, why))
+        lines.append(
+            "  %-10s %-10s %-10s %s nodes  %s  (%s)" % (number, partition, state.lower(), nodes, name, why)
+        )
     return lines
 
 
@@ -77,8 +83,10 @@ def shares() -> List[str]:
     lines = []
     for line in ask("sshare", "-U", "-P", "-n", "-o", "Account,RawShares,NormUsage,FairShare").splitlines():
         account, share, used, factor = line.split("|", 3)
-        lines.append("  %-12s share in it %s, used %s of all recent use, fair-share factor %s (1: next, 0: last)"
-                     % (account.strip(), share, used, factor))
+        lines.append(
+            "  %-12s share in it %s, used %s of all recent use, fair-share factor %s (1: next, 0: last)"
+            % (account.strip(), share, used, factor)
+        )
     return lines
 
 
@@ -89,9 +97,16 @@ def how(user: str) -> List[str]:
     except OSError:
         known = {"projects": {}}
     mine = {grp.getgrgid(gid).gr_name for gid in os.getgroups() if _named(gid)}
-    lines = ["  project directory of %s: %s" % (name, path) for name, path in sorted(known["projects"].items()) if name in mine]
-    return [*lines, "  sbatch --gpus=1 --time=00:10:00 --wrap 'nvidia-smi -L'   then: squeue --me, scancel JOB, sacct -X",
-            "  a node lets %s in over SSH while a job of %s's own runs there" % (user, user)]
+    lines = [
+        "  project directory of %s: %s" % (name, path)
+        for name, path in sorted(known["projects"].items())
+        if name in mine
+    ]
+    return [
+        *lines,
+        "  sbatch --gpus=1 --time=00:10:00 --wrap 'nvidia-smi -L'   then: squeue --me, scancel JOB, sacct -X",
+        "  a node lets %s in over SSH while a job of %s's own runs there" % (user, user),
+    ]
 
 
 def _named(gid: int) -> bool:
@@ -104,7 +119,12 @@ def _named(gid: int) -> bool:
 
 def main() -> int:
     """Prints the four parts."""
-    parts = [("Free now", free()), ("Your jobs", jobs()), ("Your share", shares()), ("Start", how(getpass.getuser()))]
+    parts = [
+        ("Free now", free()),
+        ("Your jobs", jobs()),
+        ("Your share", shares()),
+        ("Start", how(getpass.getuser())),
+    ]
     for title, lines in parts:
         print(title)
         print("\n".join(lines or ["  none"]))
