@@ -34,7 +34,9 @@ FAULTS = _table(
     Fault("driver-version", True, "driver", "another driver than the cluster's: NCCL and CUDA may not start"),
     Fault("driver-library", True, "driver", "module and library differ: no program can open a GPU"),
     Fault("driver-silent", True, "driver", "the driver is not loaded: no program can open a GPU"),
-    Fault("driver-hung", True, "driver", "a call into the driver does not end: every job's next one hangs too"),
+    Fault(
+        "driver-hung", True, "driver", "a call into the driver does not end: every job's next one hangs too"
+    ),
     Fault("nic-missing", True, "rail", "the rail's card is gone: every job over the rails fails or hangs"),
     Fault("nic-down", True, "rail", "the rail has no link; a switch that takes many down meets the limit"),
     Fault("nic-rate", True, "rail", "the link came up slower than its card: every job waits for this rail"),

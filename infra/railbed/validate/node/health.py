@@ -50,7 +50,9 @@ def hung(probe: Probe, want: dict[str, Any]) -> Finding:
     """
     limit_s = float(want["health"]["hung_s"])
     if probe.hung_s(SMI) >= limit_s:
-        reason = f"a process of {SMI} has waited in the driver for more than {limit_s:g} s and cannot be ended"
+        reason = (
+            f"a process of {SMI} has waited in the driver for more than {limit_s:g} s and cannot be ended"
+        )
         return Finding("fail", reason, symptoms=(Symptom("driver-hung", "driver", reason),))
     return Finding("pass", "the driver lets its callers go")
 

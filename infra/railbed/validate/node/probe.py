@@ -103,7 +103,9 @@ class Probe:
 
     def hung_s(self, program: str) -> float:
         """How long the oldest process of the program that could not be ended has been there, seconds; 0 where there is none."""
-        starts = [int(one.started) for line, one in self.stuck.items() if line.split()[0] == program and one.started]
+        starts = [
+            int(one.started) for line, one in self.stuck.items() if line.split()[0] == program and one.started
+        ]
         if not starts:
             return 0.0
         with open("/proc/uptime") as source:
