@@ -170,8 +170,8 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
 def _facts_of_remedies(entry: Remedies) -> Iterator[tuple[str, Any, Source]]:
     for name, rung in entry.rungs.items():
         yield name, f"{rung.per_node_week} a week and node; {rung.reason}", rung.provenance
-    for name, remedy in entry.remedies.items():
-        yield name, f"{', '.join(remedy.rungs) or 'replace'}: {remedy.reason}", remedy.provenance
+    for code, remedy in entry.remedies.items():
+        yield code, f"{', '.join(remedy.rungs) or 'replace'}: {remedy.reason}", remedy.provenance
 
 
 def _facts_of_image(entry: ImageProfile) -> Iterator[tuple[str, Any, Source]]:
