@@ -42,10 +42,11 @@ def limit_s(nodes: int) -> int:
 
 
 def start(
-    machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, log: str, reservation: str = ""
-) -> tuple[str, ...]:
+    machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, log: str, reservation: str = "",
+    settings: Sequence[str] = (),
+) -> tuple[str, ...]:  # fmt: skip
     """Runs a collective at message sizes in bytes, ascending, each as many times the one before. ``log`` marks the logs of this
-    start.
+    start; ``settings`` are NAME=VALUE of NCCL for it alone.
 
     Every process has a file of its own (NCCL, "Environment Variables", NCCL_DEBUG_FILE): on standard output the lines of
     one would fall into the table of another.
@@ -57,7 +58,7 @@ def start(
         "timeout", "-k", "5", str(limit),
         "env", "NCCL_DEBUG=INFO", "NCCL_DEBUG_SUBSYS=INIT,NET,ENV,GRAPH",
         f"NCCL_DEBUG_FILE={NCCL_LOG_FOLDER}/{LOG}{log}.%h.%p",
-        *step, *_program(op, sizes, gpus=1),
+        *settings, *step, *_program(op, sizes, gpus=1),
     )  # fmt: skip
 
 

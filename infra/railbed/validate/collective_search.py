@@ -14,6 +14,7 @@ from railbed.claims import Judged, Verdict
 from railbed.errors import RailbedError
 from railbed.fault_search import Record, Search
 from railbed.fault_search.decision import PARTNERS_TO_TELL
+from railbed.validate import rail_runs
 from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, across_units, confidence, find
 from railbed.validate.collective_pairs import Pairs
 from railbed.validate.collective_start import Start
@@ -126,6 +127,8 @@ def _search(validation: ValidationRun, failed: Judged, budget: Budget) -> Outcom
     outcome.withheld = across_units(
         outcome, {node.name: node.scalable_unit for node in validation.rail_nodes()}
     )
+    if WRONG not in failed.reason:
+        rail_runs.narrow(validation, outcome, op, sizes_of(machine, claim), budget)
     validation.say(outcome.summary())
     return outcome
 

@@ -43,12 +43,16 @@ def run(
     sizes: Sequence[int],
     *,
     counted: bool,
+    settings: Sequence[str] = (),
 ) -> Start:
-    """Runs the collective at message sizes in bytes. A program that failed gives no counters."""
+    """Runs the collective at message sizes in bytes. A program that failed gives no counters. ``settings``: NAME=VALUE of NCCL
+    beside those of the node's file, which they win over."""
     assert validation.scheduler is not None
     controller, log = validation.scheduler.controller, secrets.token_hex(8)
     reservation = validation.reservation_for(list(nodes))
-    argv = collective_programs.start(machine, op, nodes, sizes, log=log, reservation=reservation)
+    argv = collective_programs.start(
+        machine, op, nodes, sizes, log=log, reservation=reservation, settings=settings
+    )
     before = port_counters.read(validation, nodes) if counted else {}
     result = validation.remote.run(
         controller, argv, timeout_s=collective_programs.limit_s(len(nodes)) + 10, check=False

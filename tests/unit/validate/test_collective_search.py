@@ -13,7 +13,7 @@ from tests.unit.validate.conftest import loaded_reading
 
 from railbed import blame
 from railbed.claims import Claim, Expectation, Judged, Verdict
-from railbed.contract import Contract
+from railbed.contract import Contract, Node
 from railbed.effects.scheduler import Scheduler
 from railbed.fault_search import decide, read
 from railbed.run import Result
@@ -56,7 +56,18 @@ def pairs(contract: Contract) -> Contract:
         Claim(id=f"collective.all_reduce@{k}", statement="", roles=[], expectation=expectation)
         for k in (2, 4)
     ]
-    return contract.model_copy(update={"claims": claims})
+    return contract.model_copy(update={"claims": claims, "nodes": [four_rails(n) for n in contract.nodes]})
+
+
+def four_rails(node: Node) -> Node:
+    """As many as tell what one of them should reach."""
+    if not node.rails:
+        return node
+    (one, *_), made = node.rails, []
+    for index in range(4):
+        nic = one.nics[0].model_copy(update={"netdev": f"rail{index}", "device": f"rail{index}"})
+        made.append(one.model_copy(update={"index": index, "nics": [nic]}))
+    return node.model_copy(update={"rails": made})
 
 
 @pytest.fixture
@@ -71,6 +82,7 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         rail: str = "",
         said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)",
         drained: str = "",
+        slow_alone: str = "",
     ) -> tuple[ValidationRun, list[str], list[str]]:
         started, lines = list[str](), list[str]()
 
@@ -80,6 +92,9 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
                 started.append(",".join(nodes))
                 if crashes(nodes):
                     return Result((), 139, "", said)
+                if "NCCL_SOCKET_IFNAME==" in line:
+                    rate = 0.006 if f"NCCL_SOCKET_IFNAME=={slow_alone} " in line else 0.012
+                    return Result((), 0, printed(nodes, rate), "")
                 return Result((), 0, printed(nodes, 0.05 if slow(nodes) else HEALTHY), "")
             states = [
                 f"NodeName={n.name} Gres=gpu:8 State={'IDLE+DRAIN' if n.name == drained and started else 'IDLE'} Partitions=batch"
@@ -140,6 +155,26 @@ def test_the_slow_node_is_named_and_the_record_is_kept(run: Any) -> None:
     )
     assert any(line.startswith("search, round 1: ") for line in lines)
     assert sum(one.count(",") == 1 for one in started) == record.detail["search"]["runs"]
+
+
+def test_the_slow_rail_of_the_node_is_named_where_it_is_slow_alone(run: Any) -> None:
+    validation, _, lines = run(lambda nodes: "h100-2" in nodes, slow_alone="rail3")
+    record = four(validation)
+    assert record.detail["guilty"] == [["h100-2", "rail 3"]] and "name h100-2 rail 3" in record.reason
+    alone = [line for line in lines if "over each rail" in line]
+    assert len(alone) == 1 and "h100-2 + " in alone[0]
+    (culprit,) = blame.culprits(validation.answers.complete())
+    assert (culprit.node, culprit.part) == ("h100-2", "rail 3")
+    kept = sorted(
+        path.name for path in (validation.folder / "evidence/collectives").glob("rails-*+h100-?-3-?.txt")
+    )
+    assert len(kept) == 2, "it counts when it is slow twice"
+
+
+def test_rails_that_are_alike_leave_the_node_to_blame(run: Any) -> None:
+    validation, _, lines = run(lambda nodes: "h100-2" in nodes)
+    assert four(validation).detail["guilty"] == [["h100-2", "node"]]
+    assert sum("over each rail" in line for line in lines) == 1
 
 
 def test_a_way_between_two_nodes_is_named(run: Any) -> None:

@@ -85,7 +85,8 @@ def _read(text: str) -> Optional[dict[str, int]]:
     for key in ("critical_warning", "avail_spare", "spare_thresh", "percent_used", "media_errors"):
         # A count of 128 bit is text in some versions.
         value = log.get(key, log.get("percentage_used") if key == "percent_used" else None)
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,39}", text := str(value)):
+        text = str(value)
+        if not re.fullmatch(r"\d{1,39}", text):
             return None
         found[key] = int(text)
     return found
