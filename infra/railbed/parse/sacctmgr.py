@@ -73,7 +73,7 @@ def associations(text: str) -> list[Association]:
 
 def default_accounts(text: str) -> dict[str, str]:
     """User → default account. Raises ValueError for a line that is none."""
-    return dict(map(tuple, _rows(text, 2)))
+    return {row[0]: row[1] for row in _rows(text, 2)}
 
 
 def tres(text: str) -> dict[str, str]:
