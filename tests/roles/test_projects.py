@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[2] / "roles/projects/files/make.py"
-QUOTA = (
-    "{path}: (current values | soft quota | hard quota) ; soft quota grace period: default\n"
-    " inodes   |       1 |       - |       - |\n length   |{used} |       - |{limit} |\n size     |0 | - | - |\n"
-)
-"""By hand, after MooseFS's manual (mfsgetquota(1)); not yet compared with what it prints."""
+QUOTA = """\
+{path}: (current values | soft quota | hard quota) ; soft quota grace period: default
+ inodes   |                    2 |                    - |                    - |
+ length   | {used:20} | {none:20} | {limit:20} |
+ size     |                    0 |                    - |                    - |
+ realsize |                    0 |                    - |                    - |
+"""
+"""As the lab's MooseFS 3.0.117 printed it; the numbers are the test's."""
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         module.calls.append(argv)
         if argv[0] == "mfssetquota":
             module.limit = argv[2]
-        return QUOTA.format(path=argv[-1], used=module.used, limit=module.limit)
+        return QUOTA.format(path=argv[-1], used=module.used, none="-", limit=module.limit)
 
     monkeypatch.setattr(module, "_call", call)
     monkeypatch.setattr(os.path, "ismount", lambda path: path == str(tmp_path))

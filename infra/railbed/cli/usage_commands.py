@@ -58,9 +58,7 @@ def usage(
 
 
 def _rate(contract: Contract) -> tuple[float | None, str]:
-    """List price of a GPU-hour and where it is from; None where nobody published one, or GPUs are simulated."""
-    if contract.simulated:
-        return None, "unknown: the GPUs are simulated"
+    """List price of a GPU-hour and where it is from; None where nobody published one."""
     machines = [load_machine(one.key) for one in contract.machines if one.gpus]
     prices = [one.price_usd_per_hour for one in machines]
     if not machines or any(one is None for one in prices):
