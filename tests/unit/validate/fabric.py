@@ -87,7 +87,11 @@ class Fabric:
         rail = self.devices[node, option(argv, "-d")]
         head, _, _ = LATENCY.partition(" 2       1000")
         took = f"{self.latency_us(node, client['partner'], rail):.2f}"
-        return rail, f"{head} 8       10000          1.60           5.91         {took}     1.65   0.15   1.89   5.91\n", 1
+        return (
+            rail,
+            f"{head} 8       10000          1.60           5.91         {took}     1.65   0.15   1.89   5.91\n",
+            1,
+        )
 
     def perftest(self, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
         argv = client["argv"]

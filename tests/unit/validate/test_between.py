@@ -137,7 +137,7 @@ def test_bisection_passes_and_says_its_seed(run: Any) -> None:
 
 @pytest.mark.refutes("fabric.bisection")
 def test_a_rail_that_is_slow_with_all_partners_is_named(run: Any) -> None:
-    found, fabric, _ = run(
+    found, _fabric, _ = run(
         crossing.BISECTION, lambda a, _, rail: 0.05 if (a, rail) == ("h100-1", 1) else HOLDS
     )
     one = found[crossing.BISECTION, ""]

@@ -113,7 +113,9 @@ def test_a_closed_path_is_no_measurement_where_the_other_end_received_or_did_not
         assert [s.gbps for s in samples] == [None, None]
     assert (
         "b: its iperf3 ended with 1"
-        in flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), served, bidirectional=True, window=1)[0].reason
+        in flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), served, bidirectional=True, window=1)[
+            0
+        ].reason
     )
 
 

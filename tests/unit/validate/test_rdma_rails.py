@@ -127,7 +127,9 @@ def test_cards_of_one_rail_are_added_and_one_without_a_rate_leaves_none() -> Non
         }
 
     tool = flows.TOOLS["roce"]
-    (both,) = flows.samples_of(tool, Flow("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1)
+    (both,) = flows.samples_of(
+        tool, Flow("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1
+    )
     assert both.gbps == pytest.approx(0.1)
     (half,) = flows.samples_of(tool, Flow("a", "b", 0), ends("garbage"), bidirectional=False, window=1)
     assert half.gbps is None
@@ -146,7 +148,9 @@ def test_a_server_that_failed_blinds_no_other_rail() -> None:
             "a": End(measured=Measured(flows=[run], rails=moved)),
             "b": End(measured=Measured(flows=[], rails=lost), problems=[problem]),
         }
-        (sample,) = flows.samples_of(flows.TOOLS["roce"], Flow("a", "b", 0), ends, bidirectional=False, window=1)
+        (sample,) = flows.samples_of(
+            flows.TOOLS["roce"], Flow("a", "b", 0), ends, bidirectional=False, window=1
+        )
         assert sample.gbps == gbps, sample.reason
 
 
