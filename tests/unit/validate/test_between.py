@@ -93,7 +93,7 @@ def test_a_rail_that_answers_late_is_named(run: Any, transport: str) -> None:
 
 
 def test_latency_is_not_judged_beside_a_job_or_on_busy_nodes(run: Any) -> None:
-    job = Job(id=7, user="ada", partition="batch", state="RUNNING", nodes=("h100-0", "h100-1"), comment="")
+    job = Job("7", "ada", "train", "RUNNING", ("h100-0", "h100-1"))
     found, _, _ = run(latency.CLAIM, jobs=[job])
     assert (
         verdicts(found) == {Verdict.UNPROVEN} and "blocked by job 7" in found[latency.CLAIM, "h100-0"].reason
@@ -137,7 +137,7 @@ def test_bisection_passes_and_says_its_seed(run: Any) -> None:
 
 @pytest.mark.refutes("fabric.bisection")
 def test_a_rail_that_is_slow_with_all_partners_is_named(run: Any) -> None:
-    found, fabric, _ = run(
+    found, _fabric, _ = run(
         crossing.BISECTION, lambda a, _, rail: 0.05 if (a, rail) == ("h100-1", 1) else HOLDS
     )
     one = found[crossing.BISECTION, ""]
@@ -203,9 +203,7 @@ def test_a_packet_lost_on_roce_fails(run: Any, rise: int, verdict: Verdict) -> N
 
 
 def test_nothing_is_said_where_nothing_can_be_measured(run: Any) -> None:
-    job = Job(
-        id=7, user="ada", partition="batch", state="RUNNING", nodes=("h100-0", "h100-1", "h100-2"), comment=""
-    )
+    job = Job("7", "ada", "train", "RUNNING", ("h100-0", "h100-1", "h100-2"))
     found, _, _ = run("fabric.[bi]*", jobs=[job])
     assert verdicts(found) == {Verdict.UNPROVEN} and all(
         "can take part" in one.reason for one in found.values()
