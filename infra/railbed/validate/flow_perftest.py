@@ -9,6 +9,7 @@ rail run side by side, and their rates are added. The two programs exchange thei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -29,6 +30,14 @@ PERFTEST_QUEUED_S = 0.05
 
 SRD = ("-c", "SRD", "-x", "0", "-Q", "1")
 """As public guides to EFA call perftest: without it queue pairs cannot be made (linux-rdma/perftest pull requests 57 and 206)."""
+PERFTEST_QP_TIMEOUT, QP_TIMEOUT_MOST, QP_TIMEOUT_UNIT_S = 14, 31, 4.096e-6
+"""perftest's default of `--qp-timeout`; largest value, and unit (InfiniBand Architecture Specification, volume 1, Local ACK
+Timeout)."""
+QP_TIMEOUT_MARGIN = 4
+"""Of the time that the line needs for what is under way: answers wait behind what goes the other way."""
+PERFTEST_MESSAGES_LEAST = 50
+"""Of a measured time: perftest counts whole messages, so that one more or less is 2 % of the rate. Cards of 14 Mb/s and more
+carry as many in RAIL_SECONDS."""
 LEAST_DEPTH = 2
 """With one message under way the line rests until its answer is there."""
 
@@ -44,6 +53,18 @@ def tx_depth(rate_gbps: float) -> int:
     return max(LEAST_DEPTH, min(PERFTEST_DEPTH, int(emptied)))
 
 
+def qp_timeout(rate_gbps: float) -> int:
+    """For how long a queue pair waits for an answer before it sends again, as verbs count: 4.096 µs times two to this power.
+
+    perftest's own 14 (67 ms) is less than a slow line needs for what is under way, and what is sent again makes it slower still.
+    """
+    if rate_gbps <= 0:
+        return PERFTEST_QP_TIMEOUT
+    under_way_s = tx_depth(rate_gbps) * PERFTEST_SIZE_BYTES * BITS_PER_BYTE / BITS_PER_GBIT / rate_gbps
+    needed = math.ceil(math.log2(QP_TIMEOUT_MARGIN * under_way_s / QP_TIMEOUT_UNIT_S))
+    return max(PERFTEST_QP_TIMEOUT, min(QP_TIMEOUT_MOST, needed))
+
+
 class Perftest:
     """ib_write_bw over the queue pairs of a transport; RoCE's with the GID of the rail's address, which the probe looks up."""
 
@@ -52,6 +73,12 @@ class Perftest:
     def __init__(self, transport: Literal["roce", "infiniband", "efa"]) -> None:
         self.roce = transport == "roce"
         self.pairs = SRD if transport == "efa" else ()
+
+    def least_s(self, rate_gbps: float) -> int:
+        if rate_gbps <= 0:
+            return 0
+        message_s = PERFTEST_SIZE_BYTES * BITS_PER_BYTE / BITS_PER_GBIT / rate_gbps
+        return math.ceil(PERFTEST_MESSAGES_LEAST * message_s)
 
     def data_s(self, seconds: int) -> int:
         return seconds + 2 * RAIL_OMIT_S
@@ -68,7 +95,7 @@ class Perftest:
                 words = [
                     "-i", "1", "-F", "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES),
                     "-t", str(tx_depth(here.rate_gbps)), "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
-                    "-p", str(port), *self.pairs,
+                    "-p", str(port), *self._patience(here.rate_gbps), *self.pairs,
                 ]  # fmt: skip
                 server = {
                     "address": remote, "port": port, "once": True,
@@ -82,6 +109,10 @@ class Perftest:
                 }  # fmt: skip
                 found.append(Run(origin, target, client, server))
         return found
+
+    def _patience(self, rate_gbps: float) -> list[str]:
+        timeout = qp_timeout(rate_gbps)
+        return ["-u", str(timeout)] if timeout != PERFTEST_QP_TIMEOUT else []
 
     def _near(self, card: Nic, place: Place, rail: int) -> Document:
         """By what the probe finds the card's processors and, for RoCE, its GID: of several cards one has the rail's address."""

@@ -81,6 +81,10 @@ class Tool(Protocol):
         """Whether its bytes are counted by RDMA ports rather than interfaces."""
         ...
 
+    def least_s(self, rate_gbps: float) -> int:
+        """Measured seconds that a card of this rate needs at least."""
+        ...
+
     def data_s(self, seconds: int) -> int:
         """For how long a run of so many measured seconds sends."""
         ...

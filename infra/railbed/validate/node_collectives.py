@@ -12,7 +12,7 @@ from dataclasses import replace
 from railbed import ended
 from railbed.claims import Judged
 from railbed.contract import Machine
-from railbed.defaults import COLLECTIVE_TIMEOUT_S, COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
+from railbed.defaults import COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
 from railbed.effects.journal import now_iso
 from railbed.judge.proof import Case
 from railbed.parse import nccl_tests
@@ -83,7 +83,7 @@ def _start(
     again = f", try {attempt}" if attempt > 1 else ""
     validation.say(f"{OP} over the {count} GPUs of each of {len(nodes)} nodes{again}")
     with watch(validation.remote, nodes) as seen:
-        results = _results(validation, count, sizes, nodes)
+        results = _results(validation, machine, count, sizes, nodes)
     disturbances = {name: found for name in nodes if (found := words(seen.problems([name])))}
     suffix = f"-{attempt}" if attempt > 1 else ""
     # Its first node tells one start from another: a reservation's border splits the nodes of a machine.
@@ -114,21 +114,22 @@ def _start(
 
 
 def _results(
-    validation: ValidationRun, count: int, sizes: tuple[int, ...], nodes: list[str]
+    validation: ValidationRun, machine: Machine, count: int, sizes: tuple[int, ...], nodes: list[str]
 ) -> Mapping[str, Result]:
     """Where the program was started → how that ended: on the controller for all nodes, or on each node."""
     if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
         controller = validation.scheduler.controller
         argv = collective_programs.inside(
-            OP, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
+            machine, OP, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
         )
-        limit_s = collective_programs.limit_s(len(nodes)) + STEP_WAIT_S
+        limit_s = collective_programs.limit_s(machine, len(nodes)) + STEP_WAIT_S
         return {
             controller: validation.remote.run(
                 controller, argv, timeout_s=limit_s, check=False, keep_bytes=FABRIC_OUTPUT_BYTES
             )
         }
-    argv, limit_s = collective_programs.inside(OP, count, sizes), COLLECTIVE_TIMEOUT_S + STEP_WAIT_S
+    argv = collective_programs.inside(machine, OP, count, sizes)
+    limit_s = collective_programs.limit_s(machine, 1) + STEP_WAIT_S
     return validation.remote.each(
         nodes, lambda name: validation.remote.run(name, argv, timeout_s=limit_s, check=False)
     )

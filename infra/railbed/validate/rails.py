@@ -60,12 +60,17 @@ class Survey:
         self.nodes = {node.name: node for node in nodes}
         self.samples: list[RailSample] = []
         self.window = 0
+        self.tool = flows.tool_for(validation.as_observed, self.nodes) if nodes else None
+        rates = [rail.rate_gbps / max(1, len(rail.nics)) for node in nodes for rail in node.rails]
+        self.seconds = max([RAIL_SECONDS, *map(self.tool.least_s, rates)] if self.tool else [RAIL_SECONDS])
+        """Of a window, at least."""
 
     def measure(
-        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = RAIL_SECONDS
+        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = 0
     ) -> tuple[list[RailSample], Watch]:
-        """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
+        """Runs all flows at once for ``seconds`` or longer and returns what arrived, and the conditions of the nodes."""
         self.window += 1
+        seconds = max(seconds, self.seconds)
         shuffled = list(wanted)
         # Which program starts first must not be the same rail's each time (judge/windows.py).
         SystemRandom().shuffle(shuffled)
@@ -74,12 +79,13 @@ class Survey:
         tool = flows.tool_for(contract, nodes)
         plans = flows.plans(tool, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
         script, remote = PROBE.read_text(), self.validation.remote
+        slowdown = max(contract.slowdown(node) for node in nodes.values())
         with watch(remote, plans) as seen:
             ends = meet(
                 lambda node: remote.session(node, argv(script, "rail_probe")),
                 script,
                 plans,
-                flows.deadline_s(seconds) + RAIL_SLACK_S,
+                flows.deadline_s(seconds, slowdown) + int(RAIL_SLACK_S * slowdown),
             )
         self.validation.keep(
             name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}
@@ -215,7 +221,7 @@ def _together(validation: ValidationRun, able: Sequence[Node]) -> None:
     nodes = survey.nodes
     wanted = [(a, b, rail.index) for a, b in ring_flows(list(nodes)) for rail in _shared(nodes[a], nodes[b])]
     explained = validation.rail_failed(nodes)
-    failed, seconds = 0, RAIL_SECONDS
+    failed, seconds = 0, survey.seconds
     for attempt in range(1, RAIL_ATTEMPTS + 1):
         again = f", once more, {seconds} s" if attempt > 1 else ""
         validation.say(f"all rails of {len(able)} nodes at once{again}")
@@ -231,7 +237,7 @@ def _together(validation: ValidationRun, able: Sequence[Node]) -> None:
             break
         if record.verdict is Verdict.UNPROVEN:
             # Programs that start apart on busy nodes still send side by side for most of a longer window.
-            seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
+            seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, survey.seconds))
             if not patience.pause(record.reason):
                 break
     validation.answers.add(record)

@@ -6,13 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from railbed import catalog
 from railbed.laws import ranks
 from railbed.parse import nccl_tests
+from railbed.platforms import assemble
 from railbed.validate import collective_programs
 
 
 def lines(program: SimpleNamespace, gpus: int) -> str:
-    argv = collective_programs.inside("all_reduce", gpus, (4096, 16384))
+    machine = assemble.machine(catalog.load_machine("lab/rail8"))
+    argv = collective_programs.inside(machine, "all_reduce", gpus, (4096, 16384))
     words = list(argv[argv.index("-b") :])
     args = program.options.arguments(words, "all_reduce_perf")
     printed, wrong = program.in_node.run("all_reduce", args, program.options.sizes(args), "2.17.6")
