@@ -31,6 +31,9 @@ from railbed.laws import bandwidth
 MIN_PARTNERS = 2
 """A rail is judged against at least so many partners: with one, either side could be the slow one."""
 ALONE = "there is one compute node: no collective leaves it"
+SOFT_RDMA = "the lab's stand-in for nccl-tests sends TCP, and the rails of these nodes are RDMA: it would measure another way"
+"""Of soft RoCE: NCCL itself needs GPUs."""
+SOFT_COUNTERS = "soft RoCE has no link and none of a port's error counters"
 TRAFFIC = Explanation(never=frozenset({"storage"}), first="rail", beside="the switches between them")
 
 
@@ -125,6 +128,9 @@ def transport(facts: Facts) -> Instances:
     if facts.computes < 2:
         yield Out(ALONE)
         return
+    if facts.machine.nic_kind == "rxe":
+        yield Out(SOFT_RDMA)
+        return
     statement = "a collective's bytes cross the rails, each its share, and not the management network"
     yield In(statement, expectations.transport())
 
@@ -139,6 +145,8 @@ def nccl_log(facts: Facts) -> Instances:
         yield (
             Out(ALONE)
             if facts.computes < 2
+            else Out(SOFT_RDMA)
+            if facts.machine.nic_kind == "rxe"
             else In("NCCL's own log names the fabric's transport, and no other")
         )
 
@@ -163,6 +171,8 @@ def port_errors(facts: Facts) -> Instances:
         return
     if facts.machine.transport == "efa":
         yield Out("EFA devices count no errors of their links, which are the provider's")
+    elif facts.machine.nic_kind == "rxe":
+        yield Out(SOFT_COUNTERS)
     elif facts.rail_hosts < 2:
         yield Out("there is one node with rails: nothing loads them")
     else:
