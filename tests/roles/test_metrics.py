@@ -149,6 +149,7 @@ def test_every_metric_has_its_meaning() -> None:
 def test_only_a_machine_of_its_own_reads_its_hardware(lab: Recorded, machines: Recorded) -> None:
     assert "10.90.0.11:9100" in lab.text("h100-0", DEFAULT) and TIMER not in lab.files["h100-0"]
     assert "--no-collector.infiniband" in machines.text("h100-0", DEFAULT)
+    assert all("--no-collector.systemd" in one.text("h100-0", DEFAULT) for one in (lab, machines))
     assert "OnUnitActiveSec=60\n" in machines.text("h100-0", TIMER)
     units = machines.asked["ctl0"]["metrics: Export metrics"]["units"]
     assert [unit["name"] for unit in units] == ["prometheus-node-exporter.service", "railbed-metrics.timer"]
