@@ -25,6 +25,8 @@ PERFTEST_CARDS_MOST = 8
 PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
 """Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
 carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
+PERFTEST_SIZE_LEAST, PERFTEST_MESSAGE_S = 4096, 0.15
+"""Of one message on a slow line: not below the largest packet of RDMA."""
 PERFTEST_QUEUED_S = 0.05
 """The most that may be under way at once: a fortieth of what RAIL_SECONDS carry, and what the shaper of a lab's rail queues."""
 
@@ -42,6 +44,26 @@ LEAST_DEPTH = 2
 """With one message under way the line rests until its answer is there."""
 
 
+def size_bytes(rate_gbps: float) -> int:
+    """Message size: perftest's own, smaller where a slow line would be busy with one for longer than PERFTEST_MESSAGE_S.
+
+    Whatever else the line has to carry, as the question who has an address (one second, then the kernel gives up), waits for it.
+    """
+    size = PERFTEST_SIZE_BYTES
+    while rate_gbps > 0 and size > PERFTEST_SIZE_LEAST and _line_s(size, rate_gbps) > PERFTEST_MESSAGE_S:
+        size //= 2
+    return size
+
+
+def message_s(rate_gbps: float) -> float:
+    """For how long a message is on the line."""
+    return _line_s(size_bytes(rate_gbps), rate_gbps)
+
+
+def _line_s(size: int, rate_gbps: float) -> float:
+    return size * BITS_PER_BYTE / BITS_PER_GBIT / rate_gbps
+
+
 def tx_depth(rate_gbps: float) -> int:
     """Messages under way at once: perftest's own number, fewer where a slow line could not empty them in time.
 
@@ -49,7 +71,7 @@ def tx_depth(rate_gbps: float) -> int:
     """
     if rate_gbps <= 0:
         return PERFTEST_DEPTH
-    emptied = rate_gbps * BITS_PER_GBIT / BITS_PER_BYTE * PERFTEST_QUEUED_S / PERFTEST_SIZE_BYTES
+    emptied = PERFTEST_QUEUED_S / message_s(rate_gbps)
     return max(LEAST_DEPTH, min(PERFTEST_DEPTH, int(emptied)))
 
 
@@ -60,7 +82,7 @@ def qp_timeout(rate_gbps: float) -> int:
     """
     if rate_gbps <= 0:
         return PERFTEST_QP_TIMEOUT
-    under_way_s = tx_depth(rate_gbps) * PERFTEST_SIZE_BYTES * BITS_PER_BYTE / BITS_PER_GBIT / rate_gbps
+    under_way_s = tx_depth(rate_gbps) * message_s(rate_gbps)
     needed = math.ceil(math.log2(QP_TIMEOUT_MARGIN * under_way_s / QP_TIMEOUT_UNIT_S))
     return max(PERFTEST_QP_TIMEOUT, min(QP_TIMEOUT_MOST, needed))
 
@@ -77,8 +99,7 @@ class Perftest:
     def least_s(self, rate_gbps: float) -> int:
         if rate_gbps <= 0:
             return 0
-        message_s = PERFTEST_SIZE_BYTES * BITS_PER_BYTE / BITS_PER_GBIT / rate_gbps
-        return math.ceil(PERFTEST_MESSAGES_LEAST * message_s)
+        return math.ceil(PERFTEST_MESSAGES_LEAST * message_s(rate_gbps))
 
     def data_s(self, seconds: int) -> int:
         return seconds + 2 * RAIL_OMIT_S
@@ -93,7 +114,7 @@ class Perftest:
             for number, (here, there) in enumerate(cards):
                 port, remote = _port(rail, number), places[target].node.address
                 words = [
-                    "-i", "1", "-F", "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES),
+                    "-i", "1", "-F", "--report_gbits", "-s", str(size_bytes(here.rate_gbps)),
                     "-t", str(tx_depth(here.rate_gbps)), "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
                     "-p", str(port), *self._patience(here.rate_gbps), *self.pairs,
                 ]  # fmt: skip
