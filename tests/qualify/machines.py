@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import time
@@ -73,7 +74,7 @@ def devices(cli: Cli) -> Found:
     """A job with one GPU can open that one's device, and none of the others."""
     held = ACCEPTANCE_RESERVATION in cli.ssh("ctl0", "scontrol show reservation -o", SSH_S)
     where = [f"--nodelist={FIRST}", *([f"--reservation={ACCEPTANCE_RESERVATION}"] if held else [])]
-    said = cli.ssh("ctl0", f"srun {' '.join(where)} --gres=gpu:1 bash -c {json.dumps(DEVICES)}", SSH_S)
+    said = cli.ssh("ctl0", f"srun {' '.join(where)} --gres=gpu:1 bash -c {shlex.quote(DEVICES)}", SSH_S)
     answers = sorted(said.splitlines())
     found = f"{answers.count(OPEN)} open, {answers.count(FENCED)} refused"
     return found, [] if answers == sorted([OPEN, FENCED, FENCED, FENCED]) else [f"the job saw {answers}"]
