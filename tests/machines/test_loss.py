@@ -59,7 +59,7 @@ def test_a_kernel_that_finds_no_disk_is_shown_with_its_console(lab: Lab) -> None
     }
     host = HostSpec(**kept, authorized_key=asked["authorized_key"], gpu_model="", gpu_memory_mib=0)
     with pytest.raises(CommandError) as refused:
-        machines.create(machines.MachineSpec(host, initrd=False))
+        machines.create(machines.MachineSpec(host, kernel_words=("rdinit=/nowhere",)))
     assert refused.value.code == "MACHINE_BOOT"
     assert "Unable to mount root fs" in str(refused.value.found)
     assert not hosts.running(host), "a machine that panics again and again is ended"

@@ -1,6 +1,6 @@
 """Runs one part of the qualification in a lab of its own and writes its section of docs/qualification.md, row by row.
 
-usage: python -m tests.qualify.run PART [--runs N] [--minutes M]    as root; PART: faults-1 to faults-4, healthy or metal
+usage: python -m tests.qualify.run PART [--runs N] [--minutes M] [--stack S]    as root; PART: a key of ABOUT
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.lab.conftest import Cli, stacks
@@ -25,13 +25,14 @@ from railbed.platforms.lab import faults
 from railbed.platforms.lab.fault import Fault, Injected
 from railbed.run import run
 
-from . import metal
+from . import machines, metal
 from .judging import Wanted, failed_claims, problems
 from .page import Row, Section, replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/qualification.md"
 STACK = "qualify"
+MACHINES, METAL = "machines", "metal"
 LAYERS = {
     "faults-1": ("rail", "nic", "cable"),
     "faults-2": ("gpu", "pcie"),
@@ -45,7 +46,8 @@ ABOUT = {
     "faults-3": "Faults of NVLink (simulated), installed software and hosts, each alone, against a full validation.",
     "faults-4": "Faults of the filesystem, scheduler and jobs, each alone, against a full validation.",
     "healthy": "A lab without faults, one full validation after the other.",
-    "metal": metal.ABOUT,
+    MACHINES: "Three virtual machines with soft RoCE on their rails (`examples/lab-machines.yaml`), step by step.",
+    METAL: metal.ABOUT,
 }
 HEALTHY_RUNS = 20
 LONGEST_MINUTES = 60.0
@@ -105,20 +107,26 @@ def healthy_rows(cluster: Cli, runs: int) -> Iterator[Row]:
         yield Row(f"run {at + 1}", report["verdict"], time.monotonic() - start, bad)
 
 
-def measured(part: str, runs: int, minutes: float) -> Iterator[Row]:
-    """The rows of a part, as they come; what was built for them goes when the iterator is closed."""
-    if part == "metal":
-        yield from metal.rows(minutes)
-        return
-    with stacks() as make:
-        cluster = make(STACK, nodes=NODES, spares=SPARES)
-        cluster.json("up")
-        yield from healthy_rows(cluster, runs) if part == "healthy" else fault_rows(cluster, faults_of(part))
+@contextmanager
+def rows_of(part: str, runs: int, minutes: float, stack: str) -> Iterator[Iterator[Row]]:
+    """The rows of a part, as they come, on what is there so long; ``stack``: of machines that stand already."""
+    if part == MACHINES:
+        with machines.cluster(stack or STACK, keep=bool(stack)) as cluster:
+            yield machines.rows(cluster)
+    elif part == METAL:
+        with closing(metal.rows(minutes)) as rows:
+            yield rows
+    else:
+        with stacks() as make:
+            cluster = make(STACK, nodes=NODES, spares=SPARES)
+            cluster.json("up")
+            yield healthy_rows(cluster, runs) if part == "healthy" else fault_rows(cluster, faults_of(part))
 
 
 def planned_rows(part: str, runs: int) -> int:
     """Rows of a whole run."""
-    return {"healthy": runs, "metal": len(metal.INSTALLERS)}.get(part) or len(faults_of(part))
+    known = {"healthy": runs, MACHINES: len(machines.STEPS), METAL: len(metal.INSTALLERS)}
+    return known.get(part) or len(faults_of(part))
 
 
 def commit() -> str:
@@ -142,12 +150,13 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=LONGEST_MINUTES, help="after which no further row starts"
     )
+    parser.add_argument("--stack", default="", help="machines: those of this stack, which stands and stays")
     given = parser.parse_args()
     # Ended from outside it removes its lab too, as it does where a person interrupts it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.UNPROVEN))
     planned = planned_rows(given.part, given.runs)
     of, rows, start = commit(), list[Row](), time.monotonic()
-    with closing(measured(given.part, given.runs, given.minutes)) as found:
+    with rows_of(given.part, given.runs, given.minutes, given.stack) as found:
         for row in found:
             rows.append(row)
             told = {"name": row.name, "found": row.found, "s": round(row.seconds), "problems": row.problems}

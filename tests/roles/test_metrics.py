@@ -146,9 +146,26 @@ def test_every_metric_has_its_meaning() -> None:
     assert used - {"nvlink_traffic"} == set(HARDWARE.HELP)
 
 
+SETTINGS = "/etc/systemd/system/prometheus-node-exporter.service.d/railbed.conf"
+
+
+def test_the_exporter_outlives_a_boot_without_its_address(lab: Recorded, machines: Recorded) -> None:
+    """It ends where the address that it listens on is not there yet: it starts after the network, and again without end."""
+    for one in (lab, machines):
+        text = one.text("h100-0", SETTINGS)
+        assert {
+            "After=network-online.target",
+            "Wants=network-online.target",
+            "StartLimitIntervalSec=0",
+        } <= set(text.splitlines())
+        assert "Restart=on-failure" in text
+
+
 def test_only_a_machine_of_its_own_reads_its_hardware(lab: Recorded, machines: Recorded) -> None:
     assert "10.90.0.11:9100" in lab.text("h100-0", DEFAULT) and TIMER not in lab.files["h100-0"]
     assert "--no-collector.infiniband" in machines.text("h100-0", DEFAULT)
+    assert all("--no-collector.systemd" in one.text("h100-0", DEFAULT) for one in (lab, machines))
     assert "OnUnitActiveSec=60\n" in machines.text("h100-0", TIMER)
     units = machines.asked["ctl0"]["metrics: Export metrics"]["units"]
+    assert all(SETTINGS in unit["files"] for unit in units[:1])
     assert [unit["name"] for unit in units] == ["prometheus-node-exporter.service", "railbed-metrics.timer"]

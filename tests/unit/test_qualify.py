@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from tests.qualify import run
+from tests.qualify import machines, run
 from tests.qualify.judging import Wanted, problems
 from tests.qualify.page import Row, Section, replaced
 
@@ -135,3 +135,21 @@ def test_a_first_section_comes_at_the_end() -> None:
     assert replaced("# Qualification\n", SECTION).startswith("# Qualification\n\n## faults-1\n")
     assert "| `a` | x | 61 | holds |" in SECTION.text()
     assert "| `b` | y | 3 | FAILS |" in SECTION.text()
+
+
+def test_machines_go_on_after_a_step_that_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(cli: Any) -> machines.Found:
+        raise AssertionError("up ended with 2:\nno QEMU")
+
+    steps = {"first": broken, "second": lambda cli: ("all", []), "third": lambda cli: ("some", ["one more"])}
+    monkeypatch.setattr(machines, "STEPS", steps)
+    rows = list(machines.rows(None))  # type: ignore[arg-type]
+    assert [(row.name, row.passed) for row in rows] == [("first", False), ("second", True), ("third", False)]
+    assert rows[0].problems == ["up ended with 2: no QEMU"]
+
+
+@pytest.mark.parametrize(
+    ("part", "rows"), [("healthy", 7), ("machines", len(machines.STEPS)), ("faults-1", 8)]
+)
+def test_every_part_knows_how_many_rows_it_has(part: str, rows: int) -> None:
+    assert run.planned_rows(part, 7) == rows

@@ -63,6 +63,17 @@ def test_steps_are_told_apart_by_their_titles(world: Any) -> None:
     assert epilog.steps_of(Probe(str(world.root)), table) == {60: "18", 61: ""}
 
 
+def test_what_slurmd_keeps_for_good_is_no_step(world: Any) -> None:
+    world.write("/proc/60/cmdline", "/usr/sbin/slurmstepd\0infinity\0")
+    world.write("/proc/61/cmdline", "slurmstepd: [17.0]\0")
+    table = {**LEFT, 60: Process("slurmstepd", 1, 0), 61: Process("slurmstepd", 1, 0)}
+    steps = epilog.steps_of(Probe(str(world.root)), table)
+    assert steps == {61: "17"}
+    assert epilog.left(table, ADA, "17", steps) is not None, (
+        "with one it knows nothing of, it keeps everything"
+    )
+
+
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     if os.geteuid() != 0:

@@ -113,6 +113,15 @@ def test_a_login_need_not_be_over_ssh(idle: Any, monkeypatch: pytest.MonkeyPatch
     assert idle.check("node.leftovers", monkeypatch).verdict == "pass"
 
 
+def test_what_slurmd_keeps_for_good_is_no_step(idle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a node with cgroup v2 (Slurm 22.05.8 on a virtual machine of the lab)."""
+    process(idle, 820, "slurmstepd", 1, 0)
+    idle.write("/proc/820/cmdline", "/usr/sbin/slurmstepd\0infinity\0")
+    assert idle.check("node.leftovers", monkeypatch).verdict == "pass"
+    idle.write("/proc/820/cmdline", "slurmstepd: [17.0]\0")
+    assert idle.check("node.leftovers", monkeypatch).verdict == "unproven"
+
+
 def test_a_node_with_a_job_is_not_accused(idle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     process(idle, *OLD)
     process(idle, 4000, "slurmstepd", 1, 0)

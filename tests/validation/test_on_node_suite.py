@@ -381,13 +381,18 @@ OWN = "7F7F0101,,8,1796025505.896511164,0.000000000,0.000000000,0.000000000,0.00
 """`chronyc -n -c tracking` of the lab's controller, which serves its own clock."""
 
 
-@pytest.mark.parametrize(("own_machine", "verdict"), [(True, "unproven"), (False, "pass")])
+@pytest.mark.parametrize(
+    ("own_machine", "container", "verdict"),
+    [(True, False, "unproven"), (False, False, "pass"), (True, True, "pass")],
+)
 def test_a_machine_that_follows_its_own_clock_shows_nothing(
-    world: Any, monkeypatch: pytest.MonkeyPatch, own_machine: bool, verdict: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, own_machine: bool, container: bool, verdict: str
 ) -> None:
     """A container's clock is the one of the machine that runs it, which that machine answers for."""
     world.command("chronyc", OWN)
     world.want["time_source"] = own_machine
+    if container:
+        world.write("/run/systemd/container", "systemd-nspawn\n")
     found = world.check("node.time", monkeypatch)
     assert found.verdict == verdict
-    assert ("site.ntp" in found.reason) == own_machine
+    assert ("site.ntp" in found.reason) == (verdict == "unproven")

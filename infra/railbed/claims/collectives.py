@@ -7,7 +7,7 @@ from collections.abc import Callable
 from railbed.catalog import Machine
 from railbed.claims import expectations
 from railbed.claims.definition import CLUSTER, Explanation, Facts, Having, In, Instances, Out, Subject, define
-from railbed.claims.fabric import ALONE, TRAFFIC
+from railbed.claims.fabric import ALONE, SOFT_RDMA, TRAFFIC
 from railbed.claims.measurements import COLLECTIVES, NODE_COLLECTIVES
 from railbed.claims.records import WORKERS, Expectation
 from railbed.defaults import GATING_SIZE_BYTES
@@ -44,6 +44,9 @@ def collective(facts: Facts) -> Instances:
     for name in GATED:
         if facts.computes < 2:
             yield Out(ALONE, name=name, nodes=2)
+        elif facts.machine.nic_kind == "rxe":
+            yield Out(SOFT_RDMA, name=name, nodes=facts.computes)
+            continue
         smaller_has_floor = False
         for nodes in group_sizes(facts.computes):
             reach = expectations.by_law(facts.machine, "GB/s", _law(name, nodes))

@@ -37,6 +37,9 @@ BISECTION_NODES = 4
 INCAST_NODES = 3
 """Two senders at least."""
 ALONE = "there is one compute node: no collective leaves it"
+SOFT_RDMA = "the lab's stand-in for nccl-tests sends TCP, and the rails of these nodes are RDMA: it would measure another way"
+"""Of soft RoCE: NCCL itself needs GPUs."""
+SOFT_COUNTERS = "soft RoCE has no link and none of a port's error counters"
 TRAFFIC = Explanation(never=frozenset({"storage"}), first="rail", beside="the switches between them")
 
 
@@ -211,6 +214,9 @@ def transport(facts: Facts) -> Instances:
     if facts.computes < 2:
         yield Out(ALONE)
         return
+    if facts.machine.nic_kind == "rxe":
+        yield Out(SOFT_RDMA)
+        return
     statement = "a collective's bytes cross the rails, each its share, and not the management network"
     yield In(statement, expectations.transport())
 
@@ -225,6 +231,8 @@ def nccl_log(facts: Facts) -> Instances:
         yield (
             Out(ALONE)
             if facts.computes < 2
+            else Out(SOFT_RDMA)
+            if facts.machine.nic_kind == "rxe"
             else In("NCCL's own log names the fabric's transport, and no other")
         )
 
@@ -249,6 +257,8 @@ def port_errors(facts: Facts) -> Instances:
         return
     if facts.machine.transport == "efa":
         yield Out("EFA devices count no errors of their links, which are the provider's")
+    elif facts.machine.nic_kind == "rxe":
+        yield Out(SOFT_COUNTERS)
     elif facts.rail_hosts < 2:
         yield Out("there is one node with rails: nothing loads them")
     else:

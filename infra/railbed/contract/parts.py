@@ -209,6 +209,10 @@ class Machine(FrozenModel):
     trains_on: Literal["cpu", "cuda"] = Field(default="cpu", exclude_if=lambda device: device == "cpu")
     """What ranks of the reference job compute on, one for each of ``collective_ranks_per_node``. Left out for processors, so that
     contracts of the time when the job had nothing else keep their hash."""
+    slowdown: float = Field(default=1.0, ge=1, exclude_if=lambda times: times == 1)
+    """How many times longer a program takes than on a processor of its own: time limits of what runs on the node are so many
+    times as long. Over 1 only where processors are emulated (lab); left out else, so that contracts of the time before keep
+    their hash."""
 
 
 class Filesystem(FrozenModel):

@@ -89,6 +89,10 @@ class Contract(FrozenModel):
         """The machine facts of ``key``."""
         return next(m for m in self.machines if m.key == key)
 
+    def slowdown(self, node: Node) -> float:
+        """How many times longer a program takes on the node than on a processor of its own."""
+        return self.machine(node.machine).slowdown if node.machine else 1.0
+
     def class_of(self, node: Node) -> NodeClass:
         """What ``node`` gets. Raises ContractError where an earlier railbed wrote the contract, without classes."""
         for one in self.classes:

@@ -65,6 +65,7 @@ class Remote:
     def __init__(self, work: Workspace, contract: Contract) -> None:
         self.work = work
         self.contract = contract
+        self._slowdown = {node.name: contract.slowdown(node) for node in contract.nodes if node.machine}
         control_sockets.ensure_folder()
 
     def ssh_argv(self, node: str) -> list[str]:
@@ -83,11 +84,13 @@ class Remote:
     ) -> Result:
         """Runs ``command`` (a list is quoted, a string is given to the node's shell) as the contract's user.
 
-        Of each stream at most ``keep_bytes`` are kept, its beginning and its end.
+        Of each stream at most ``keep_bytes`` are kept, its beginning and its end. ``timeout_s`` is that of a node whose processor
+        is its own; one whose processor is emulated gets more (``Machine.slowdown``).
         """
         text = command if isinstance(command, str) else shlex.join(command)
         argv = [*self.ssh_argv(node), text]
-        return run(argv, stdin=stdin, timeout_s=timeout_s, check=check, keep_bytes=keep_bytes)
+        limit_s = timeout_s * self._slowdown.get(node, 1.0)
+        return run(argv, stdin=stdin, timeout_s=limit_s, check=check, keep_bytes=keep_bytes)
 
     def session(self, node: str, command: Sequence[str]) -> Session:
         """Starts ``command`` as the contract's user, to be asked line by line."""

@@ -181,7 +181,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     known = {
         **compat.facts_of(machine, cluster.os, cluster.mounts, cluster.vendor),
         "hosts": hosts_of(kind.role, cluster.hosts, cluster.vendor),
-        "bare_metal": _said(is_bare(machine, cluster.hosts, provided=cluster.imds)),
+        "boot_line": _said(sets_boot_line(machine, cluster.hosts, provided=cluster.imds)),
         **{
             name: chosen[name].version if name in chosen else compat.NONE
             for name in cluster.release.components
@@ -253,10 +253,16 @@ def is_bare(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> b
     return machine is not None and machine.vendor == "metal" and hosts == "machine" and not provided
 
 
+def sets_boot_line(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> bool:
+    """Whether the kernel's command line is the cluster's to set: nobody's image and no provider has one of its own."""
+    own = machine is not None and machine.vendor == LAB and hosts == "machine"
+    return own or is_bare(machine, hosts, provided=provided)
+
+
 def boot_line_of(machine: catalog.Machine, hosts: str, huge_pages_gib: int, *, provided: bool) -> list[str]:
     """Words of the kernel's command line of nodes with GPUs."""
-    bare = _said(is_bare(machine, hosts, provided=provided))
-    words = boot_line(["gpu_nodes"], {**compat.facts_of(machine), "hosts": hosts, "bare_metal": bare})
+    sets = _said(sets_boot_line(machine, hosts, provided=provided))
+    words = boot_line(["gpu_nodes"], {**compat.facts_of(machine), "hosts": hosts, "boot_line": sets})
     return words + huge_pages(huge_pages_gib)
 
 

@@ -36,9 +36,9 @@ def message_bytes(sizes: Sequence[int]) -> int:
     return RUNS * sum(sizes) + COLLECTIVE_WARMUP * (max(sizes) + min(sizes))
 
 
-def limit_s(nodes: int) -> int:
+def limit_s(machine: Machine, nodes: int) -> int:
     """Seconds after which a start over so many nodes is ended."""
-    return COLLECTIVE_TIMEOUT_S + nodes // COLLECTIVE_NODES_PER_S
+    return int((COLLECTIVE_TIMEOUT_S + nodes // COLLECTIVE_NODES_PER_S) * machine.slowdown)
 
 
 def start(
@@ -51,7 +51,7 @@ def start(
     Every process has a file of its own (NCCL, "Environment Variables", NCCL_DEBUG_FILE): on standard output the lines of
     one would fall into the table of another.
     """
-    ranks, limit = machine.collective_ranks_per_node, limit_s(len(nodes))
+    ranks, limit = machine.collective_ranks_per_node, limit_s(machine, len(nodes))
     options = steps.whole_nodes(ranks, end_together=True)
     step = steps.srun(nodes, limit, JOB, *options, mpi="pmix", tasks_per_node=ranks, reservation=reservation)
     return (
@@ -63,7 +63,13 @@ def start(
 
 
 def inside(
-    op: str, gpus: int, sizes: Sequence[int], *, nodes: Sequence[str] = (), reservation: str = ""
+    machine: Machine,
+    op: str,
+    gpus: int,
+    sizes: Sequence[int],
+    *,
+    nodes: Sequence[str] = (),
+    reservation: str = "",
 ) -> tuple[str, ...]:
     """Runs a collective over the GPUs of a node, in one process; on each of ``nodes`` by itself, all at once, where the scheduler
     starts it. Without ``nodes`` on the node where this runs.
@@ -72,10 +78,10 @@ def inside(
     whole step, and here every node is a world of its own. Slurm's device cgroup is what gives it the GPUs.
     """
     program = ("env", "-i", CLEAN_PATH, *_program(op, sizes, gpus=gpus))
-    end = ("timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S))
+    end = ("timeout", "-k", "5", str(limit_s(machine, 1)))
     if not nodes:
         return (*end, *program)
-    limit = limit_s(len(nodes))
+    limit = limit_s(machine, len(nodes))
     options = steps.whole_nodes(gpus, end_together=False)
     step = steps.srun(nodes, limit, JOB, "--label", *options, reservation=reservation)
     return ("timeout", "-k", "5", str(limit), *step, *end, *program)

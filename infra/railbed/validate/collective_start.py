@@ -55,7 +55,7 @@ def run(
     )
     before = port_counters.read(validation, nodes) if counted else {}
     result = validation.remote.run(
-        controller, argv, timeout_s=collective_programs.limit_s(len(nodes)) + 10, check=False
+        controller, argv, timeout_s=collective_programs.limit_s(machine, len(nodes)) + 10, check=False
     )
     after = port_counters.read(validation, nodes) if counted else {}
     nccl, problem = logs(validation, nodes, log), ""

@@ -7,7 +7,6 @@ from secrets import randbelow
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract, Node
-from railbed.defaults import RAIL_SECONDS
 from railbed.judge import paths as law
 from railbed.judge.paths import Leaves
 from railbed.judge.rails import RailSample
@@ -125,9 +124,9 @@ class _Crossing:
             dark = {(flow.sender, flow.rail), (flow.receiver, flow.to_rail)} & self.dead
             self.skipped |= dark
             wanted += [] if dark else [flow]
-        seconds = RAIL_SECONDS
+        seconds = self.survey.seconds
         while wanted:
-            longer = f", {seconds} s" if seconds > RAIL_SECONDS else ""
+            longer = f", {seconds} s" if seconds > self.survey.seconds else ""
             shown = ", ".join(f"{a} ↔ {b}" for a, b in pairs)
             self.validation.say(f"{self._name}, permutation {turn + 1}{longer}, seed {self.seed}: {shown}")
             name = f"rails/{self._name}-{self.survey.window + 1}.json"
@@ -138,7 +137,7 @@ class _Crossing:
             if not self.why:
                 self.samples += found
                 return True
-            seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
+            seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.survey.seconds))
             if not self.patience.pause(bad or self.why):
                 self.samples += found
                 return False

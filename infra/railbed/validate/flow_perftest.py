@@ -10,6 +10,7 @@ rail run side by side, and their rates are added. The two programs exchange thei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -25,13 +26,43 @@ PERFTEST_CARDS_MOST = 8
 PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
 """Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
 carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
+PERFTEST_SIZE_LEAST, PERFTEST_MESSAGE_S = 4096, 0.15
+"""Of one message on a slow line: not below the largest packet of RDMA."""
 PERFTEST_QUEUED_S = 0.05
 """The most that may be under way at once: a fortieth of what RAIL_SECONDS carry, and what the shaper of a lab's rail queues."""
 
 SRD = ("-c", "SRD", "-x", "0", "-Q", "1")
 """As public guides to EFA call perftest: without it queue pairs cannot be made (linux-rdma/perftest pull requests 57 and 206)."""
+PERFTEST_QP_TIMEOUT, QP_TIMEOUT_MOST, QP_TIMEOUT_UNIT_S = 14, 31, 4.096e-6
+"""perftest's default of `--qp-timeout`; largest value, and unit (InfiniBand Architecture Specification, volume 1, Local ACK
+Timeout)."""
+QP_TIMEOUT_MARGIN = 4
+"""Of the time that the line needs for what is under way: answers wait behind what goes the other way."""
+PERFTEST_MESSAGES_LEAST = 50
+"""Of a measured time: perftest counts whole messages, so that one more or less is 2 % of the rate. Cards of 14 Mb/s and more
+carry as many in RAIL_SECONDS."""
 LEAST_DEPTH = 2
 """With one message under way the line rests until its answer is there."""
+
+
+def size_bytes(rate_gbps: float) -> int:
+    """Message size: perftest's own, smaller where a slow line would be busy with one for longer than PERFTEST_MESSAGE_S.
+
+    Whatever else the line has to carry, as the question who has an address (one second, then the kernel gives up), waits for it.
+    """
+    size = PERFTEST_SIZE_BYTES
+    while rate_gbps > 0 and size > PERFTEST_SIZE_LEAST and _line_s(size, rate_gbps) > PERFTEST_MESSAGE_S:
+        size //= 2
+    return size
+
+
+def message_s(rate_gbps: float) -> float:
+    """For how long a message is on the line."""
+    return _line_s(size_bytes(rate_gbps), rate_gbps)
+
+
+def _line_s(size: int, rate_gbps: float) -> float:
+    return size * BITS_PER_BYTE / BITS_PER_GBIT / rate_gbps
 
 
 def tx_depth(rate_gbps: float) -> int:
@@ -41,8 +72,20 @@ def tx_depth(rate_gbps: float) -> int:
     """
     if rate_gbps <= 0:
         return PERFTEST_DEPTH
-    emptied = rate_gbps * BITS_PER_GBIT / BITS_PER_BYTE * PERFTEST_QUEUED_S / PERFTEST_SIZE_BYTES
+    emptied = PERFTEST_QUEUED_S / message_s(rate_gbps)
     return max(LEAST_DEPTH, min(PERFTEST_DEPTH, int(emptied)))
+
+
+def qp_timeout(rate_gbps: float) -> int:
+    """For how long a queue pair waits for an answer before it sends again, as verbs count: 4.096 µs times two to this power.
+
+    perftest's own 14 (67 ms) is less than a slow line needs for what is under way, and what is sent again makes it slower still.
+    """
+    if rate_gbps <= 0:
+        return PERFTEST_QP_TIMEOUT
+    under_way_s = tx_depth(rate_gbps) * message_s(rate_gbps)
+    needed = math.ceil(math.log2(QP_TIMEOUT_MARGIN * under_way_s / QP_TIMEOUT_UNIT_S))
+    return max(PERFTEST_QP_TIMEOUT, min(QP_TIMEOUT_MOST, needed))
 
 
 class Perftest:
@@ -57,13 +100,18 @@ class Perftest:
         self.roce = transport == "roce"
         self.pairs = SRD if transport == "efa" else ()
 
+    def least_s(self, rate_gbps: float) -> int:
+        if rate_gbps <= 0:
+            return 0
+        return math.ceil(PERFTEST_MESSAGES_LEAST * message_s(rate_gbps))
+
     def data_s(self, seconds: int) -> int:
         return seconds + 2 * RAIL_OMIT_S
 
     def words(self, card: Nic, seconds: int) -> list[str]:
         """What both ends are told, beside device, port and queue pairs."""
         return [
-            "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES), "-t", str(tx_depth(card.rate_gbps)),
+            "--report_gbits", "-s", str(size_bytes(card.rate_gbps)), "-t", str(tx_depth(card.rate_gbps)),
             "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
         ]  # fmt: skip
 
@@ -75,7 +123,10 @@ class Perftest:
             cards = zip(places[way.sender].cards, places[way.receiver].cards, strict=False)
             for number, (here, there) in enumerate(cards):
                 port, remote = _port(way, number), places[way.receiver].node.address
-                words = ["-i", "1", "-F", *self.words(here, seconds), "-p", str(port), *self.pairs]
+                words = [
+                    "-i", "1", "-F", *self.words(here, seconds), "-p", str(port),
+                    *self._patience(here.rate_gbps), *self.pairs,
+                ]  # fmt: skip
                 server = {
                     "address": remote, "port": port, "once": True,
                     "argv": [self.program, "-d", there.device, *words, *_partition(there)],
@@ -88,6 +139,10 @@ class Perftest:
                 }  # fmt: skip
                 found.append(Run(way.sender, way.receiver, client, server))
         return found
+
+    def _patience(self, rate_gbps: float) -> list[str]:
+        timeout = qp_timeout(rate_gbps)
+        return ["-u", str(timeout)] if timeout != PERFTEST_QP_TIMEOUT else []
 
     def _near(self, card: Nic, place: Place, rail: int) -> Document:
         """By what the probe finds the card's processors and, for RoCE, its GID: of several cards one has the rail's address."""

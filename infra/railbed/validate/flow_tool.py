@@ -118,6 +118,10 @@ class Runner(Protocol):
 class Tool(Runner, Protocol):
     """A program that measures how much flows carry."""
 
+    def least_s(self, rate_gbps: float) -> int:
+        """Measured seconds that a card of this rate needs at least."""
+        ...
+
     def data_s(self, seconds: int) -> int:
         """For how long a run of so many measured seconds sends."""
         ...

@@ -39,9 +39,9 @@ CLOSED = ("timed out", "no route to host", "host is down", "network is unreachab
 """What connect(2) says when packets went out and nobody answered, in small letters."""
 
 
-def deadline_s(seconds: int) -> int:
-    """The most that a flow of so many measured seconds may take."""
-    return seconds + RAIL_OMIT_S + RAIL_SLACK_S
+def deadline_s(seconds: int, slowdown: float = 1.0) -> int:
+    """The most that a flow of so many measured seconds may take; ``slowdown``: of its nodes (``contract.Machine``)."""
+    return seconds + RAIL_OMIT_S + int(RAIL_SLACK_S * slowdown)
 
 
 def tool_for(contract: Contract, nodes: Mapping[str, Node]) -> Tool:
@@ -66,7 +66,7 @@ def plans(
         for name, rail in ((flow.sender, flow.rail), (flow.receiver, flow.to_rail)):
             cards = [nic for of, nic in contract.nics(nodes[name]) if of.index == rail]
             places[name] = Place(nodes[name], cards)
-            rails = found.setdefault(name, _plan(tool, seconds))["rails"]
+            rails = found.setdefault(name, _plan(tool, seconds, contract.slowdown(nodes[name])))["rails"]
             rails[str(rail)] = counted_by(cards, rdma=tool.rdma)
         for run in tool.runs(flow, places, bidirectional=bidirectional, seconds=seconds):
             found[run.server_node]["servers"].append(run.server)
@@ -74,10 +74,10 @@ def plans(
     return found
 
 
-def _plan(tool: Runner, seconds: int) -> dict[str, Any]:
+def _plan(tool: Runner, seconds: int, slowdown: float) -> dict[str, Any]:
     return {
         "program": tool.program, "servers": [], "clients": [], "rails": {}, "idle_s": RAIL_IDLE_S,
-        "deadline_s": deadline_s(seconds),
+        "deadline_s": deadline_s(seconds, slowdown),
     }  # fmt: skip
 
 

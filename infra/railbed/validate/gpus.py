@@ -119,7 +119,7 @@ def _start(validation: ValidationRun, fleet: Fleet, nodes: list[str]) -> None:
         {ASKED[q.claim.id] for name in nodes for q in fleet.questions[name] if q.claim.id in ASKED}
     )
     device, gpus = fleet.machine.trains_on, validation.node(nodes[0]).gpus
-    limit_s = GPU_PROBE_S[device]
+    limit_s = int(GPU_PROBE_S[device] * fleet.machine.slowdown)
     program = (
         "env", f"PYTHONPATH={validation.contract.software.training_stack_path}", "PYTHONDONTWRITEBYTECODE=1",
         "timeout", "-k", "5", str(limit_s), "python3", "-", "--device", device, "--gpus", str(gpus),

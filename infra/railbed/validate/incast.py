@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from secrets import randbelow
 
 from railbed.claims import Judged, Verdict
-from railbed.defaults import RAIL_SECONDS
 from railbed.judge import incast as law
 from railbed.judge.rails import RailSample
 from railbed.parse import loss_counters as parse
@@ -59,7 +58,7 @@ class _Incast:
 
     def measured(self) -> Judged:
         """The verdict. What is low is low again: into the same receivers, then into others of the same rail."""
-        patience, lows, seconds = Patience(self.validation.say), 0, RAIL_SECONDS
+        patience, lows, seconds = Patience(self.validation.say), 0, self.survey.seconds
         for attempt in range(1, ATTEMPTS + 1):
             outcome = self._window(attempt, max(0, lows - 1), seconds)
             if outcome.verdict is Verdict.PASS and not self.why:
@@ -70,7 +69,7 @@ class _Incast:
                 if lows > 2 or set(outcome.guilty) <= self.failed:
                     break
             else:
-                seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
+                seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.survey.seconds))
             if self.bad and not patience.pause(self.bad):
                 break
         return self._record(outcome)

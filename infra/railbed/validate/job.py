@@ -64,7 +64,7 @@ def run(validation: ValidationRun) -> None:
     machine = validation.contract.machine(validation.node(free[0]).machine)
     # Contracts of before the job trained on GPUs know one rank a node.
     ranks = machine.collective_ranks_per_node if machine.trains_on == "cuda" else 1
-    work = Work(free[:JOB_NODES], ranks, machine.trains_on)
+    work = Work(free[:JOB_NODES], ranks, machine.trains_on, machine.slowdown)
     mount = validation.contract.filesystems[0].mount
     if reason := whole_checkpoint.no_room(validation, work.nodes[0], mount, work.course.room_bytes):
         validation.answers.why(PATTERN, reason)

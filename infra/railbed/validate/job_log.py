@@ -44,6 +44,8 @@ class Work:
     nodes: Sequence[str]
     ranks_per_node: int
     device: Literal["cpu", "cuda"]
+    slowdown: float = 1.0
+    """Of the nodes (``contract.Machine``)."""
 
     @property
     def course(self) -> Course:

@@ -48,7 +48,7 @@ class Batch:
 
 def batch(work: Work, *, stack: str, folder: str, log: str, reservation: str = "") -> Batch:
     """``stack``: where the training stack is. ``log`` separates NCCL's logs of this job from those of others."""
-    course, ranks, timeout_s = work.course, work.ranks_per_node, JOB_TIMEOUT_S[work.device]
+    course, ranks, timeout_s = work.course, work.ranks_per_node, JOB_TIMEOUT_S[work.device] * work.slowdown
     gpus = work.device == "cuda"
     placed = [f"--ntasks-per-node={ranks}", *([f"--gpus-per-node={ranks}"] if gpus else [])]
     script = SCRIPT.format(

@@ -14,7 +14,7 @@ from railbed import ended
 from railbed.claims import Judged
 from railbed.claims.collectives import GATED
 from railbed.contract import Machine
-from railbed.defaults import COLLECTIVE_TIMEOUT_S, COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
+from railbed.defaults import COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
 from railbed.effects.journal import now_iso
 from railbed.judge.proof import Case
 from railbed.parse import nccl_tests
@@ -99,7 +99,7 @@ def _start(
     again = f", try {attempt}" if attempt > 1 else ""
     validation.say(f"{op} over the {count} GPUs of each of {len(nodes)} nodes{again}")
     with watch(validation.remote, nodes) as seen:
-        results = _results(validation, op, count, sizes, nodes)
+        results = _results(validation, machine, op, count, sizes, nodes)
     disturbances = {name: found for name in nodes if (found := words(seen.problems([name])))}
     suffix = f"-{attempt}" if attempt > 1 else ""
     # Its first node tells one start from another: a reservation's border splits the nodes of a machine.
@@ -130,21 +130,22 @@ def _start(
 
 
 def _results(
-    validation: ValidationRun, op: str, count: int, sizes: tuple[int, ...], nodes: list[str]
+    validation: ValidationRun, machine: Machine, op: str, count: int, sizes: tuple[int, ...], nodes: list[str]
 ) -> Mapping[str, Result]:
     """Where the program was started → how that ended: on the controller for all nodes, or on each node."""
     if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
         controller = validation.scheduler.controller
         argv = collective_programs.inside(
-            op, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
+            machine, op, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
         )
-        limit_s = collective_programs.limit_s(len(nodes)) + STEP_WAIT_S
+        limit_s = collective_programs.limit_s(machine, len(nodes)) + STEP_WAIT_S
         return {
             controller: validation.remote.run(
                 controller, argv, timeout_s=limit_s, check=False, keep_bytes=FABRIC_OUTPUT_BYTES
             )
         }
-    argv, limit_s = collective_programs.inside(op, count, sizes), COLLECTIVE_TIMEOUT_S + STEP_WAIT_S
+    argv = collective_programs.inside(machine, op, count, sizes)
+    limit_s = collective_programs.limit_s(machine, 1) + STEP_WAIT_S
     return validation.remote.each(
         nodes, lambda name: validation.remote.run(name, argv, timeout_s=limit_s, check=False)
     )

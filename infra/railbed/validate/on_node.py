@@ -96,6 +96,7 @@ def _ask(
 ) -> list[Judged]:
     named = validation.as_observed
     wanted = expectations.of(named, named.node(name)) | {
+        "slowdown": named.slowdown(named.node(name)),
         "reservation": validation.reservation_for([name]),
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
@@ -103,7 +104,8 @@ def _ask(
         if validation.scheduler
         else "blocked by scheduler.state: the scheduler does not answer",
     }
-    script = SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=shlex.quote(PACKAGE))
+    limit_s = NODE_CHECK_TIMEOUT_S * named.slowdown(named.node(name))
+    script = SCRIPT.format(timeout_s=f"{limit_s:g}", package=shlex.quote(PACKAGE))
     result = validation.remote.run(
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Node
-from railbed.defaults import RAIL_OMIT_S, RAIL_SECONDS
+from railbed.defaults import RAIL_OMIT_S
 from railbed.effects.journal import now_iso
 from railbed.judge import rails as law
 from railbed.judge.rails import RailSample
@@ -128,7 +128,7 @@ def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
     nodes = survey.nodes
     wanted = [flow for a, b in ring_flows(list(nodes)) for flow in survey.each_rail(a, b)]
     explained = validation.rail_failed(nodes)
-    failed, seconds = 0, RAIL_SECONDS
+    failed, seconds = 0, survey.seconds
     for attempt in range(1, RAIL_ATTEMPTS + 1):
         again = f", once more, {seconds} s" if attempt > 1 else ""
         validation.say(f"all rails of {len(free)} nodes at once{again}")
@@ -144,7 +144,7 @@ def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
             break
         if record.verdict is Verdict.UNPROVEN:
             # Programs that start apart on busy nodes still send side by side for most of a longer window.
-            seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
+            seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, survey.seconds))
             if not patience.pause(record.reason):
                 break
     validation.answers.add(record)

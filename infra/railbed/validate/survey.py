@@ -39,6 +39,14 @@ class Survey:
         """What measures how much the rails of these nodes carry."""
         return flows.tool_for(self.validation.as_observed, self.nodes)
 
+    @property
+    def seconds(self) -> int:
+        """Of a window, at least: slow lines need longer ones."""
+        rates = [
+            rail.rate_gbps / max(1, len(rail.nics)) for node in self.nodes.values() for rail in node.rails
+        ]
+        return max([RAIL_SECONDS, *map(self.tool.least_s, rates)])
+
     def play(
         self, runner: Runner, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int
     ) -> tuple[dict[str, End], Watch]:
@@ -51,12 +59,13 @@ class Survey:
         nodes = {name: contract.node(name) for name in self.nodes}
         plans = flows.plans(runner, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
         script, remote = PROBE.read_text(), self.validation.remote
+        slowdown = max(contract.slowdown(node) for node in nodes.values())
         with watch(remote, plans) as seen:
             ends = meet(
                 lambda node: remote.session(node, argv(script, "rail_probe")),
                 script,
                 plans,
-                flows.deadline_s(seconds) + RAIL_SLACK_S,
+                flows.deadline_s(seconds, slowdown) + int(RAIL_SLACK_S * slowdown),
             )
         self.validation.keep(
             name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}
@@ -64,10 +73,10 @@ class Survey:
         return ends, seen
 
     def measure(
-        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = RAIL_SECONDS
+        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = 0
     ) -> tuple[list[RailSample], Watch]:
-        """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
-        tool = self.tool
+        """Runs all flows at once for ``seconds`` or longer and returns what arrived, and the conditions of the nodes."""
+        tool, seconds = self.tool, max(seconds, self.seconds)
         ends, seen = self.play(tool, wanted, bidirectional=bidirectional, name=name, seconds=seconds)
         found = [
             sample

@@ -6,15 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from railbed import catalog
 from railbed.laws import ranks
 from railbed.parse import nccl_tests
+from railbed.platforms import assemble
 from railbed.validate import collective_programs
 
 OPS = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 
 
 def lines(program: SimpleNamespace, op: str, gpus: int) -> str:
-    argv = collective_programs.inside(op, gpus, (4096, 16384))
+    machine = assemble.machine(catalog.load_machine("lab/rail8"))
+    argv = collective_programs.inside(machine, op, gpus, (4096, 16384))
     words = list(argv[argv.index("-b") :])
     args = program.options.arguments(words, f"{op}_perf")
     printed, wrong = program.in_node.run(op, args, program.options.sizes(args), "2.17.6")

@@ -51,6 +51,12 @@ def devices(line: list[str], driver: str) -> list[dict[str, str]]:
     ]
 
 
+def kernel_words(line: list[str]) -> list[str]:
+    """What GRUB reads in the firmware's table."""
+    system = next(word for word in line if word.startswith("type=1,"))
+    return system.partition(f",{qemu.WORDS_FIELD}=")[2].split()
+
+
 def test_kvm_needs_a_processor_that_virtualises() -> None:
     assert accelerator.has_kvm(INTEL, True)
     assert accelerator.has_kvm(INTEL.replace("vmx", "svm"), True)
@@ -61,9 +67,21 @@ def test_kvm_needs_a_processor_that_virtualises() -> None:
 def test_the_accelerator_decides_processor_and_kernel_words(tmp_path: Path) -> None:
     translated, real = words(spec(tmp_path)), words(spec(tmp_path), accelerator.KVM_HERE)
     assert translated[translated.index("-accel") + 1].startswith("tcg,thread=single,")
-    assert "mitigations=off" in translated[translated.index("-append") + 1]
+    assert "mitigations=off" in kernel_words(translated)
     assert real[real.index("-accel") + 1] == "kvm"
-    assert "mitigations=off" not in real[real.index("-append") + 1]
+    assert "mitigations=off" not in kernel_words(real)
+
+
+def test_grub_boots_what_the_disk_says_with_the_lab_s_words(tmp_path: Path) -> None:
+    """The menu of the image, and the one that `update-grub` writes, take the words from where GRUB put them."""
+    line = words(spec(tmp_path))
+    assert line[line.index("-kernel") + 1] == "/image/grub.img"
+    assert not {"-append", "-initrd"} & set(line)
+    assert {"systemd.hostname=h100-0", "rw"} <= set(kernel_words(line))
+    assert f"--get-string {content.SYSTEM_FAMILY} --set railbed_lab" in content.LOADER
+    assert "export railbed_lab" in content.LOADER
+    assert "linux /boot/vmlinuz-6.1.0 root=/dev/vda ro $railbed_lab\n" in content.menu("6.1.0")
+    assert 'GRUB_CMDLINE_LINUX="\\$railbed_lab"\n' in content.FILES["etc/default/grub"]
 
 
 def test_every_rail_has_its_cable_and_its_place_behind_its_gpus_switch(tmp_path: Path) -> None:

@@ -81,6 +81,38 @@ def test_machines_answer_claims_that_containers_cannot() -> None:
     assert all("ib_write_bw" in one.measured_by and one.simulated for one in rails)
 
 
+def test_what_soft_roce_cannot_show_is_out_of_scope() -> None:
+    """A stand-in that sends TCP would measure other ways than the rails; their ports count no errors."""
+    roce = plan.plan(spec.load(ROOT / "examples/lab-machines.yaml"))
+    out = {one.id for one in roce.out_of_scope}
+    assert out >= {
+        "fabric.transport",
+        "fabric.transport.nccl_log",
+        "fabric.port_errors",
+        "collective.all_reduce@2",
+    }
+    usual = {one.id for one in plan.plan(spec.load(ROOT / "examples/lab-cluster.yaml")).claims}
+    assert usual >= {
+        "fabric.transport",
+        "fabric.transport.nccl_log",
+        "fabric.port_errors",
+        "collective.all_reduce@2",
+    }
+
+
+def test_machines_boot_by_a_loader_that_is_the_cluster_s_to_set() -> None:
+    roce, bare = catalog.load_machine("lab/roce4"), catalog.load_machine("metal/hgx-h100")
+    words = {
+        (one.key, hosts, provided): node_classes.boot_line_of(one, hosts, 0, provided=provided)
+        for one in (roce, bare)
+        for hosts in ("machine", "container")
+        for provided in (False, True)
+    }
+    assert {key for key, said in words.items() if said == ["iommu=pt"]} == {
+        ("lab/roce4", "machine", False), ("lab/roce4", "machine", True), ("metal/hgx-h100", "machine", False),
+    }  # fmt: skip
+
+
 def test_roles_of_machines_run_and_the_training_stack_is_this_computer_s() -> None:
     roce = catalog.load_machine("lab/roce4")
     groups = node_classes.of(node_classes.Kind("compute", roce.key, rails=True), roce, cluster("lab")).groups

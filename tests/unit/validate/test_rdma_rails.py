@@ -13,6 +13,7 @@ from tests.unit.validate.fabric import Fabric, measured, option, perftest
 from railbed.blame import culprits
 from railbed.claims import Verdict
 from railbed.contract import Contract, Nic
+from railbed.defaults import RAIL_SECONDS
 from railbed.validate import flow_perftest, flows, rails
 from railbed.validate.flow_tool import Flow, Place
 from railbed.validate.rendezvous import Counted, End, FlowRun, Measured, Problem
@@ -232,3 +233,69 @@ def test_what_is_queued_is_a_small_part_of_what_is_measured(rate_gbps: float) ->
     queued_s = depth * 65536 * 8 / (rate_gbps * 1e9)
     assert depth == 2 or queued_s <= 0.05
     assert flow_perftest.tx_depth(400) == 128
+
+
+def test_a_slow_line_is_measured_for_longer() -> None:
+    """perftest counts whole messages: of 32 KiB a line of 2.5 Mb/s carries 19 in two seconds, one of 400 Gb/s a million of 64."""
+    tool = flow_perftest.Perftest("roce")
+    assert tool.least_s(400) <= RAIL_SECONDS < tool.least_s(0.0025) == 6
+    assert tool.least_s(0) == 0
+
+
+def test_a_window_of_slow_rails_is_as_long_as_they_need(rdma: Contract, measure: Any) -> None:
+    rate = 0.0025
+    slow = [
+        node.model_copy(
+            update={
+                "rails": [
+                    rail.model_copy(
+                        update={
+                            "rate_gbps": rate,
+                            "nics": [one.model_copy(update={"rate_gbps": rate}) for one in rail.nics],
+                        }
+                    )
+                    for rail in node.rails
+                ]
+            }
+        )
+        for node in rdma.nodes
+    ]
+    _, fabric, _ = measure(rdma.model_copy(update={"nodes": slow}), lambda *_: rate)
+    windows = {option(client["argv"], "-D") for _, plan in fabric.plans for client in plan["clients"]}
+    assert windows == {"8"}
+
+
+@pytest.mark.parametrize(("slowdown", "limit_s"), [(1.0, 23), (14.0, 283)])
+def test_a_flow_between_emulated_processors_may_take_longer(
+    rdma: Contract, measure: Any, slowdown: float, limit_s: int
+) -> None:
+    machines = [one.model_copy(update={"slowdown": slowdown}) for one in rdma.machines]
+    _, fabric, _ = measure(rdma.model_copy(update={"machines": machines}), lambda *_: HOLDS)
+    assert {plan["deadline_s"] for _, plan in fabric.plans} == {limit_s}
+
+
+@given(st.floats(0.0005, 1000))
+def test_no_message_keeps_a_line_busy_for_long(rate: float) -> None:
+    size = flow_perftest.size_bytes(rate)
+    assert flow_perftest.message_s(rate) <= flow_perftest.PERFTEST_MESSAGE_S
+    assert (
+        size == flow_perftest.PERFTEST_SIZE_BYTES
+        or 2 * flow_perftest.message_s(rate) > flow_perftest.PERFTEST_MESSAGE_S
+    )
+
+
+def test_a_slow_line_s_answers_are_waited_for() -> None:
+    """perftest's 67 ms are shorter than two messages of 64 KiB at 2.5 Mb/s; real cards keep perftest's own."""
+    assert [flow_perftest.qp_timeout(rate) for rate in (400, 25, 0)] == [14, 14, 14]
+    for rate in (0.0025, 0.01, 0.1):
+        waits_s = flow_perftest.QP_TIMEOUT_UNIT_S * 2 ** flow_perftest.qp_timeout(rate)
+        under_way_s = flow_perftest.tx_depth(rate) * flow_perftest.message_s(rate)
+        assert flow_perftest.QP_TIMEOUT_MARGIN * under_way_s <= waits_s
+
+
+def test_only_slow_lines_are_told_how_long_to_wait(rdma: Contract, measure: Any) -> None:
+    _, fabric, _ = measure(rdma, lambda *_: HOLDS)
+    said = {
+        option(one["argv"], "-u") for _, plan in fabric.plans for one in [*plan["clients"], *plan["servers"]]
+    }
+    assert said == {str(flow_perftest.qp_timeout(LINE))}

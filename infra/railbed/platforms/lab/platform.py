@@ -8,6 +8,7 @@ import pulumi
 
 from railbed import contract
 from railbed.effects.lab import content
+from railbed.effects.lab.machines import accelerator
 from railbed.effects.lab.machines import content as machine_content
 from railbed.effects.lab.packages import repository_digest, repository_key
 from railbed.effects.secrets import ensure_stack_secrets
@@ -66,9 +67,16 @@ def _contract(
         nodes.node(site.work, one, host_key, nodes.identity(plan, site.work, one, machine_id))
         for one, (host_key, machine_id) in zip(planned, known, strict=True)
     ]
-    return assemble.cluster(
+    whole = assemble.unsealed(
         plan, site.stack, made, [assemble.filesystem(one) for one in plan.filesystems], [repository()]
     )
+    return slowed(whole, accelerator.here() if plan.hosts == "machine" else accelerator.KVM_HERE).sealed()
+
+
+def slowed(made: contract.Contract, by: accelerator.Accelerator) -> contract.Contract:
+    """The contract of nodes whose instructions ``by`` runs: time limits on them are scaled."""
+    machines = [one.model_copy(update={"slowdown": by.slowdown}) for one in made.machines]
+    return made.model_copy(update={"machines": machines})
 
 
 def repository() -> contract.Repository:

@@ -27,12 +27,15 @@ class HostProbe(Probe):
 
     known_silent: ClassVar[dict[str, Answer]] = {}
 
-    def __init__(self, host: Any, root: str = "") -> None:
+    def __init__(self, host: Any, root: str = "", slowdown: float = 1.0) -> None:
+        """``slowdown``: time limits of commands are so many times as long (``contract.Machine.slowdown``)."""
         super().__init__(root)
+        self.slowdown = slowdown
         self.silent = self.known_silent
         self.host = host
 
     def execute(self, argv: Sequence[str], timeout_s: float) -> Answer:
+        timeout_s *= self.slowdown
         done = self.host.run(f"timeout -k {KILL_AFTER_S} {timeout_s:g} {shlex.join(argv)} < /dev/null")
         silent = f"{argv[0]}: no answer within {timeout_s:g} s"
         return Answer(done.rc, done.stdout, silent if done.rc == TIMED_OUT else done.stderr)
@@ -51,8 +54,8 @@ def _want() -> dict[str, Any]:
 
 
 @pytest.fixture(name="probe")
-def _probe(host: Any) -> Probe:
-    return HostProbe(host, os.environ.get("RAILBED_ROOT", ""))
+def _probe(host: Any, want: dict[str, Any]) -> Probe:
+    return HostProbe(host, os.environ.get("RAILBED_ROOT", ""), float(want.get("slowdown", 1)))
 
 
 @pytest.fixture(name="judge")

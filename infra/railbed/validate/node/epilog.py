@@ -22,7 +22,7 @@ from typing import Optional
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))
 
 from railbed.validate.node.probe import Probe
-from railbed.validate.node.process_table import STEP, Process, below, in_login, ordinary, table_of
+from railbed.validate.node.process_table import Process, below, in_login, is_step, ordinary, table_of
 
 SHARED = "/dev/shm"
 ANSWER_S = 2.0
@@ -49,7 +49,7 @@ def steps_of(probe: Probe, table: dict[int, Process]) -> dict[int, str]:
     """Process number → job of each step here, empty where its title says none (``slurmstepd: [17.batch]``)."""
     found = {}
     for number, one in table.items():
-        if one.name == STEP:
+        if is_step(probe, number, one):
             title = re.match(r"slurmstepd: \[(\d+)\.", probe.read(f"/proc/{number}/cmdline") or "")
             found[number] = title[1] if title else ""
     return found

@@ -18,6 +18,7 @@ OF_DEBIAN = range(60000, 61184)
 """Given out to packages for good (Debian Policy, 9.2.2)."""
 STEP = "slurmstepd"
 """Slurm's process above each step of a job."""
+KEEPS_CGROUP = "infinity"
 LOGINS = ("sshd", "login", "ssm-session-wor")
 """What a login is below: SSH, a console, AWS' Session Manager. The kernel keeps 15 characters of a name."""
 
@@ -45,6 +46,13 @@ def table_of(probe: Probe, numbers: Iterable[int] = ()) -> dict[int, Process]:
         if told.get("PPid", "").isdigit() and told.get("Uid", "").isdigit():
             found[int(number)] = Process(told["Name"], int(told["PPid"]), int(told["Uid"]))
     return found
+
+
+def is_step(probe: Probe, number: int, one: Process) -> bool:
+    """Whether it is above a step of a job. With cgroup v2 slurmd has one more for good, `slurmstepd infinity`, which only keeps
+    its place in the tree (Slurm, cgroup_v2 documentation)."""
+    words = (probe.read(f"/proc/{number}/cmdline") or "").split("\0")
+    return one.name == STEP and words[1:2] != [KEEPS_CGROUP]
 
 
 def in_login(number: int, table: dict[int, Process]) -> bool:

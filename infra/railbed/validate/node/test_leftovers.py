@@ -17,7 +17,7 @@ import pytest
 
 from railbed.validate.node.gpus import hidden_by
 from railbed.validate.node.probe import Finding, Probe
-from railbed.validate.node.process_table import STEP, in_login, ordinary, table_of
+from railbed.validate.node.process_table import STEP, in_login, is_step, ordinary, table_of
 
 ASK = ["nvidia-smi", "-q", "-x"]
 """As other checks ask it. `--query-compute-apps` returns the same for no process and for none that it may see."""
@@ -50,7 +50,7 @@ def _processes(probe: Probe, seen: Seen) -> None:
     # All of theirs: a manager of the user's services and a terminal that outlives a connection are below no login.
     logged_in = {table[number].uid for number in inside}
     for number, one in sorted(table.items()):
-        if one.name == STEP:
+        if is_step(probe, number, one):
             seen.obstacle = f"a step of a job runs here: process {number} is {STEP}"
         if ordinary(one.uid) and one.uid not in logged_in:
             seen.found.append(f"process {number} ({one.name}) of user {one.uid}")

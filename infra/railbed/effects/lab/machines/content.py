@@ -7,14 +7,15 @@ from pathlib import Path
 
 from railbed.effects.lab import content
 
-BUILDER = 1
+BUILDER = 2
 """Raised when the way of building changes, so that an older build in the cache is not taken for a new one."""
 
 PACKAGES = (
-    "linux-image-amd64", "initramfs-tools", "zstd", "udev", "dmidecode", "ipmitool", "mdadm", "numactl", "nvme-cli",
-    "pciutils", "xfsprogs", "rdma-core", "ibverbs-providers", "ibverbs-utils", "perftest", "rdmacm-utils",
+    "linux-image-amd64", "grub-pc-bin", "grub2-common", "initramfs-tools", "zstd", "udev", "dmidecode", "ipmitool",
+    "mdadm", "numactl", "nvme-cli", "pciutils", "xfsprogs", "rdma-core", "ibverbs-providers", "ibverbs-utils",
+    "perftest", "rdmacm-utils",
 )  # fmt: skip
-"""A kernel, and the programs that look at what only a machine has: PCI, NVMe, firmware, RDMA."""
+"""A kernel, its boot loader, and the programs that look at what only a machine has: PCI, NVMe, firmware, RDMA."""
 
 KERNEL = ("@kernel", "amd64")
 """Ending of packages that are of the node's own kernel; of the image's kernel they have this one."""
@@ -48,6 +49,10 @@ BLACKLIST = (
 )  # fmt: skip
 """Modules of hardware that no role looks at."""
 
+GRUB = "/boot/grub"
+SYSTEM_FAMILY = 26
+"""Place of the family in the table of the system (SMBIOS Reference Specification 3.7, 7.2: type 1, offset 1Ah)."""
+
 INITRAMFS = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\nRESUME=none\n"
 """Settings of initramfs-tools."""
 
@@ -58,7 +63,43 @@ PasswordAuthentication no
 UseDNS no
 """
 
+LOADER = f"""\
+smbios --type 1 --get-string {SYSTEM_FAMILY} --set railbed_lab
+export railbed_lab
+search --no-floppy --file --set=root {GRUB}/grub.cfg
+set prefix=($root){GRUB}
+configfile $prefix/grub.cfg
+"""
+"""What GRUB does first: it takes the lab's words for the kernel from the firmware's table, and follows the disk's own menu."""
+
+LOADER_MODULES = ("biosdisk", "ext2", "normal", "linux", "configfile", "search", "search_fs_file", "smbios")
+"""Of GRUB; its menu loads the others from the disk."""
+
+
+def menu(kernel: str) -> str:
+    """GRUB's menu of the image; the machine's own `update-grub` writes another one, by ``GRUB_DEFAULTS``."""
+    entry = (
+        f"linux /boot/vmlinuz-{kernel} root=/dev/vda ro $railbed_lab",
+        f"initrd /boot/initrd.img-{kernel}",
+        "boot",
+    )
+    return "".join(f"{line}\n" for line in entry)
+
+
+GRUB_DEFAULTS = """\
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=0
+GRUB_DISABLE_LINUX_UUID=true
+GRUB_DISABLE_RECOVERY=true
+GRUB_DISABLE_SUBMENU=true
+GRUB_TERMINAL=console
+# GRUB itself puts what the firmware's table has in its place.
+GRUB_CMDLINE_LINUX="\\$railbed_lab"
+GRUB_CMDLINE_LINUX_DEFAULT=""
+"""
+
 FILES = {
+    "etc/default/grub": GRUB_DEFAULTS,
     "etc/ssh/sshd_config.d/railbed-lab.conf": SSHD,
     "etc/systemd/journald.conf.d/railbed-lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
     "etc/fstab": "/dev/vda / ext4 noatime 0 0\n",
@@ -80,7 +121,7 @@ def digest() -> str:
     """Names the image by everything that decides its content except the day's package versions."""
     parts = [
         str(BUILDER), content.image_digest(), *packages(), "|", *INITRD_MODULES, "|", *UNMASKED_UNITS, "|", *MASKED_UNITS,
-        "|", INITRAMFS, *(f"{path}\n{text}" for path, text in FILES.items()), str(ROOT_GIB),
-        *(file.read_text() for file in sorted(GUEST.iterdir())),
+        "|", INITRAMFS, LOADER, *LOADER_MODULES, menu("KERNEL"), *(f"{path}\n{text}" for path, text in FILES.items()),
+        str(ROOT_GIB), *(file.read_text() for file in sorted(GUEST.iterdir())),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

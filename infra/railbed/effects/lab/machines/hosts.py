@@ -39,7 +39,8 @@ class MachineSpec:
 
     host: HostSpec
     memory_mib: int = MACHINE_MEMORY_MIB
-    initrd: bool = True
+    kernel_words: tuple[str, ...] = ()
+    """Parameters of the kernel beside those that every machine has."""
 
     @property
     def serial(self) -> str:
@@ -60,7 +61,7 @@ def boot_of(spec: MachineSpec) -> qemu.Boot:
         for r in host.rails
     ]
     return qemu.Boot(
-        name=host.machine, folder=host.folder, kernel=image.kernel, initrd=image.initrd if spec.initrd else None,
+        name=host.machine, folder=host.folder, loader=image.loader, kernel_words=spec.kernel_words,
         serial=spec.serial, machine_id=machine_id(host), hostname=host.name, memory_mib=spec.memory_mib, cards=cards,
         shared=[
             qemu.Shared(credentials.SETUP_TAG, str(host.folder / credentials.SETUP_TAG), True),

@@ -22,12 +22,9 @@ class MachineImage:
     folder: Path
 
     @property
-    def kernel(self) -> Path:
-        return self.folder / "vmlinuz"
-
-    @property
-    def initrd(self) -> Path:
-        return self.folder / "initrd.img"
+    def loader(self) -> Path:
+        """GRUB as QEMU loads it in a kernel's place."""
+        return self.folder / "grub.img"
 
     @property
     def root(self) -> Path:
@@ -62,6 +59,7 @@ def ensure_image(say: Callable[[str], None]) -> MachineImage:
         run(["cp", "-a", "--reflink=auto", base, tree], timeout_s=BUILD_TIMEOUT_S)
         _install(tree)
         _configure(tree)
+        _loader(tree, MachineImage(building))
         _disk(tree, MachineImage(building))
         shutil.rmtree(tree)
         building.rename(path)
@@ -109,11 +107,22 @@ def _configure(tree: Path) -> None:
     run(["chroot", tree, "systemctl", "enable", "railbed-lab-setup.service"])
 
 
-def _disk(tree: Path, made: MachineImage) -> None:
-    """Kernel and ramdisk beside the disk, since QEMU loads them itself; the disk without a journal: it is only ever read."""
+def _loader(tree: Path, made: MachineImage) -> None:
+    """GRUB with its modules and a first menu on the disk; the disk has no partitions, so GRUB's core lies beside it."""
+    folder, modules = tree / content.GRUB.lstrip("/"), tree / "usr/lib/grub/i386-pc"
+    shutil.copytree(modules, folder / modules.name)
+    (folder / "loader.cfg").write_text(content.LOADER)
+    files = ["-c", f"{content.GRUB}/loader.cfg", "-o", f"{content.GRUB}/core.img"]
+    made_of = ["-O", modules.name, "-p", content.GRUB, *content.LOADER_MODULES]
+    run(["chroot", tree, "grub-mkimage", *files, *made_of])
+    # As an image that a loader of Linux kernels takes (GRUB manual, "grub-mkimage"; lnxboot.img goes in front of the core).
+    made.loader.write_bytes((modules / "lnxboot.img").read_bytes() + (folder / "core.img").read_bytes())
     kernel = max((tree / "boot").glob("vmlinuz-*"))
-    shutil.copy(kernel, made.kernel)
-    shutil.copy(kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img")), made.initrd)
+    (folder / "grub.cfg").write_text(content.menu(kernel.name.removeprefix("vmlinuz-")))
+
+
+def _disk(tree: Path, made: MachineImage) -> None:
+    """Without a journal: it is only ever read."""
     run(["truncate", "-s", f"{content.ROOT_GIB}G", made.root])
     run(
         ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1", "-m", "0", "-d", tree, made.root],

@@ -21,6 +21,8 @@ ROOT_BUS = 0x40
 """First bus number of a socket's root complex; the next socket's is as much higher."""
 SHORTER = "keep the checkout and the cache (XDG_CACHE_HOME) in folders with short paths without commas"
 CONTROL = "qmp"
+WORDS_FIELD = "family"
+"""Field of the firmware's table (SMBIOS type 1) that has the kernel's words; ``content.LOADER`` reads it."""
 PORTS_FROM = {"switch": 1, "drive": 4}
 """Places of root ports on a root complex's bus."""
 
@@ -55,8 +57,8 @@ class Boot:
     name: str
     folder: Path
     """Disks, console, pidfile and sockets of the machine."""
-    kernel: Path
-    initrd: Path | None
+    loader: Path
+    """GRUB, which boots what the machine's own disk has."""
     serial: str
     machine_id: str
     hostname: str
@@ -64,6 +66,8 @@ class Boot:
     cards: Sequence[Card]
     shared: Sequence[Shared]
     topology: Topology
+    kernel_words: Sequence[str] = ()
+    """Parameters of the kernel beside those that every machine has."""
 
     @property
     def disk(self) -> Path:
@@ -122,7 +126,7 @@ def command(boot: Boot, by: Accelerator) -> list[str]:
         "-pidfile", str(boot.pidfile), "-serial", f"file:{boot.console}",
         "-qmp", f"unix:{boot.control},server=on,wait=off",
         "-machine", "q35,hpet=off", "-accel", by.accel, "-cpu", by.cpu, "-m", str(boot.memory_mib),
-        *_processors(boot), *_kernel(boot, by), *_firmware(boot),
+        *_processors(boot), "-kernel", str(boot.loader), *_firmware(boot, by),
         "-drive", f"if=none,id={ROOT_DRIVE},file={boot.disk},format=qcow2,cache=unsafe,discard=unmap",
         "-device", f"virtio-blk-pci,drive={ROOT_DRIVE},{FIRST_BUS}",
         "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", f"virtio-rng-pci,rng=entropy,{FIRST_BUS}",
@@ -141,19 +145,20 @@ def _processors(boot: Boot) -> Iterator[str]:
         yield from ("-numa", f"node,nodeid={node},cpus={node},memdev=memory{node}")
 
 
-def _kernel(boot: Boot, by: Accelerator) -> list[str]:
+def _words(boot: Boot, by: Accelerator) -> str:
+    """What the lab gives the kernel; GRUB finds it in the firmware's table. Words of the machine's own menu come after it."""
     words = (
-        "root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", f"systemd.hostname={boot.hostname}",
-        f"systemd.machine_id={boot.machine_id}", *by.kernel_words,
+        "rw", "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", f"systemd.hostname={boot.hostname}",
+        f"systemd.machine_id={boot.machine_id}", *by.kernel_words, *boot.kernel_words,
     )  # fmt: skip
-    initrd = ["-initrd", str(boot.initrd)] if boot.initrd else []
-    return ["-kernel", str(boot.kernel), *initrd, "-append", " ".join(words)]
+    return " ".join(words)
 
 
-def _firmware(boot: Boot) -> list[str]:
-    """Serial number, credential and BMC."""
+def _firmware(boot: Boot, by: Accelerator) -> list[str]:
+    """Serial number, the kernel's words, credential and BMC."""
+    system = f"manufacturer={MAKER},product={MODEL},serial={boot.serial},uuid={_uuid(boot.machine_id)}"
     return [
-        "-smbios", f"type=1,manufacturer={MAKER},product={MODEL},serial={boot.serial},uuid={_uuid(boot.machine_id)}",
+        "-smbios", f"type=1,{system},{WORDS_FIELD}={_words(boot, by)}",
         "-smbios", f"type=11,path={boot.credential}",
         "-device", "ipmi-bmc-sim,id=bmc", "-device", "isa-ipmi-kcs,bmc=bmc",
     ]  # fmt: skip
