@@ -29,7 +29,8 @@ class Fabric:
         self, contract: Contract, cluster: str, machines: dict[str, Machine], rules: list[dict[str, Any]]
     ) -> None:
         self.contract, self.cluster, self.machines, self.rules = contract, cluster, machines, rules
-        self.srd = contract.machines[0].transport == "efa"
+        self.srd, self.writes = contract.machines[0].transport == "efa", contract.machines[0].rdma_write
+        self.program = "ib_write_bw" if self.writes else "ib_read_bw"
         self.counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         """Node and rail → bytes sent and received."""
 
@@ -72,10 +73,11 @@ class Fabric:
 
     def _client(self, node: str, client: dict[str, Any]) -> tuple[int, str, int, float, int]:
         argv, other = client["argv"], client["partner"]
-        assert argv[0] == "ib_write_bw" and ("SRD" in argv) is self.srd, argv
+        assert argv[0] == self.program and ("SRD" in argv) is self.srd, argv
         device, rail = argv[argv.index("-d") + 1], int(client["id"].split(".")[0])
         margin, seconds = int(argv[argv.index("-f") + 1]), int(argv[argv.index("-D") + 1])
-        rule = self.rule(node, other, rail, device)
+        # Data come from who is read.
+        rule = self.rule(*((node, other) if self.writes else (other, node)), rail, device)
         lacking = ethernet.no_gid(self.machines[node], device, client.get("gid", {}).get("address", ""))
         if lacking:
             return rail, lacking, NOT_STARTED, 0.0, 0
@@ -87,6 +89,8 @@ class Fabric:
         size = int(argv[argv.index("-s") + 1])
         count = round(rate * 1e9 / 8 / size * (seconds - 2 * margin))
         table = (SRD if self.srd else RC).substitute(device=device, iterations=count, rate=f"{rate:.6f}")
+        if not self.writes:
+            table = table.replace("RDMA_Write BW Test", "RDMA_Read BW Test")
         return rail, table, 0, float(seconds), count * size
 
     def _card(self, node: str, rail: int, number: int) -> str:
