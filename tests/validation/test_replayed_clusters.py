@@ -15,7 +15,7 @@ LACKS = "not measured:"
 """How the reason begins that a claim is out of scope for want of a measurement."""
 
 
-@pytest.mark.parametrize("kind", ["hgx", "roce", "p5"])
+@pytest.mark.parametrize("kind", ["hgx", "roce", "p5", "p4d"])
 def test_a_healthy_cluster_earns_its_certificate(
     kind: str, sites: dict[str, Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

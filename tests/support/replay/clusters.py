@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -70,10 +70,22 @@ def _metal(
     return assemble.cluster(planned, "replay", listed, filesystems, [])
 
 
+def p4d(folder: Path) -> contract.Contract:
+    """Eight p4d.24xlarge, of which two GPUs share a card that only reads, with FSx for Lustre over TCP."""
+    return _aws(folder, "aws/p4d.24xlarge", {"rails": 4, "node_gbps": 400}, "")
+
+
 def p5(folder: Path) -> contract.Contract:
     """Eight p5.48xlarge with FSx for Lustre over EFA: examples/aws-flagship.yaml, smaller."""
+    return _aws(folder, "aws/p5.48xlarge", {"rails": 8, "node_gbps": 3200}, "efa")
+
+
+def _aws(
+    folder: Path, machine: str, fabric: dict[str, Any], network: Literal["", "efa"]
+) -> contract.Contract:
     place, text = _spec("aws-flagship")
-    place["pools"][0].update(nodes=NODES, spares=0)
+    place["pools"][0].update(machine=machine, nodes=NODES, spares=0)
+    place["fabric"] = fabric
     place["workloads"] = [
         {"kind": "pretraining", "gpus": 8 * NODES, "days": 75.0, "checkpoint_gbytes": 912.0}
     ]
@@ -81,7 +93,7 @@ def p5(folder: Path) -> contract.Contract:
     statuses = {cluster.CONTROLLER_POOL: PoolStatus(members=[_member(10)])}
     statuses[planned.pools[0].name] = PoolStatus(members=[_member(100 + at, "block") for at in range(NODES)])
     mounts = {
-        one.name: cluster.Mount(source=f"198.51.100.1@tcp:/{one.name}", network="efa")
+        one.name: cluster.Mount(source=f"198.51.100.1@tcp:/{one.name}", network=network)
         for one in planned.filesystems
     }
     before = cluster.PreviousContract(names={}, host_keys={})

@@ -61,7 +61,8 @@ def _gpu(
     }  # fmt: skip
     done = "digest" in asked and "digest" not in errors
     return {
-        "index": index, "model": MODEL, "rates": rates, "digests": results if done else [], "errors": errors,
+        "index": index, "model": HEALTHY[cluster].get("gpu", {}).get("model", MODEL),
+        "rates": rates, "digests": results if done else [], "errors": errors,
         **_pairs(cluster, node, index, rules, "p2p" in asked and "p2p" not in errors),
     }  # fmt: skip
 

@@ -82,7 +82,7 @@ def facts(cluster: str) -> dict[str, Any]:
     gpu = {
         "there": True, "lost": False, "model": "NVIDIA H100 80GB HBM3", "memory_mib": 81559, "pending": "No", "failure": "No",
         "sram": 0, "width": 16, "persistence": "Enabled", "joined": "Completed", "links": [LINK] * 18, "errors": {}, "diag": "",
-        "reasons": IDLE, "power_w": "700.00", "mig": "Disabled", "apps": [],
+        "reasons": IDLE, "power_w": "700.00", "mig": "Disabled", "apps": [], **copy.deepcopy(base.get("gpu", {})),
     }  # fmt: skip
     cards = {
         nic["rdma"]: {
@@ -91,7 +91,7 @@ def facts(cluster: str) -> dict[str, Any]:
             "congestion": "not shown", "errors": {},
             "keys": ["0xffff", "0x8012"], "port": copy.deepcopy(optics.PORT),
         }
-        for switch in machine["switches"] for nic in switch["nics"]
+        for part in parts(machine) for nic in part["nics"]
     }  # fmt: skip
     return {
         **copy.deepcopy({name: base[name] for name in AS_TOLD}),
@@ -104,6 +104,11 @@ def facts(cluster: str) -> dict[str, Any]:
         "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "watches": {},
         "processes": {}, "shared": [], "semaphores": [], "link_tool": "mstlink", "drives": {},
     }  # fmt: skip
+
+
+def parts(kind: dict[str, Any]) -> list[dict[str, Any]]:
+    """What its GPUs and the rails' cards share: PCIe switches, or roots without any."""
+    return [*kind.get("switches", ()), *kind.get("roots", ())]
 
 
 def changed(found: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -133,8 +138,8 @@ class Machine(Probe):
         self.kind = kind(HEALTHY[cluster]["kind"])
         one = copy.deepcopy(self.kind)
         one["memory_kib"] = found["memory_kib"]
-        for switch in one["switches"]:
-            switch["nics"] = [nic for nic in switch["nics"] if found["cards"][nic["rdma"]]["there"]]
+        for part in parts(one):
+            part["nics"] = [nic for nic in part["nics"] if found["cards"][nic["rdma"]]["there"]]
         self.tree = as_on.tree if as_on else Tree(root, one)
         self.buses = [f"0000{address.upper()}" for address in sorted(self.tree.gpus)]
         if not as_on:
@@ -262,11 +267,12 @@ class Machine(Probe):
         uuid = f"GPU-{self.number:08x}-0000-0000-0000-{at:012x}"
         query = re.match(r"--query-gpu=(\S+)", line)
         if query:
+            most_w = HEALTHY[self.cluster].get("gpu", {}).get("power_w", "700.00")
             known = {
                 "index": number, "memory.total": gpu["memory_mib"], "driver_version": self.facts["driver"], "uuid": uuid,
                 "serial": f"16543{self.number:04d}{at:04d}", "persistence_mode": gpu["persistence"], "pci.bus_id": self.buses[at],
                 "pcie.link.width.current": gpu["width"], "pcie.link.width.max": 16, "power.limit": gpu["power_w"],
-                "clocks_event_reasons.active": gpu["reasons"], "power.default_limit": "700.00", "mig.mode.current": gpu["mig"],
+                "clocks_event_reasons.active": gpu["reasons"], "power.default_limit": most_w, "mig.mode.current": gpu["mig"],
             }  # fmt: skip
             return ", ".join(str(known[name]) for name in query[1].split(",")) + "\n"
         if line == "-q -x":

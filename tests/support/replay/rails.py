@@ -42,7 +42,8 @@ class Fabric:
         self, contract: Contract, cluster: str, machines: dict[str, Machine], rules: list[dict[str, Any]]
     ) -> None:
         self.contract, self.cluster, self.machines, self.rules = contract, cluster, machines, rules
-        self.srd = contract.machines[0].transport == "efa"
+        self.srd, self.writes = contract.machines[0].transport == "efa", contract.machines[0].rdma_write
+        self.program = "ib_write_bw" if self.writes else "ib_read_bw"
         self.counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         """Node and rail → bytes sent and received."""
         self.plans: dict[str, dict[str, Any]] = {}
@@ -76,7 +77,10 @@ class Fabric:
         return not rule.get("incast") or self._senders(way, 0) > 1
 
     def _senders(self, way: Flow, card: int) -> int:
-        """Flows that end in one card of a rail."""
+        """Flows that end in one card of a rail: a reader has their clients, any other receiver their servers."""
+        if not self.writes:
+            clients = [one["id"].split(":")[0] for one in self.plans[way.receiver]["clients"]]
+            return clients.count(f"{way.to_rail}.{card}")
         ports = [_far(server["port"]) for server in self.plans[way.receiver]["servers"]]
         return sum(one == (way.to_rail, card) for one in ports)
 
@@ -111,10 +115,13 @@ class Fabric:
     def _client(self, node: str, client: dict[str, Any]) -> tuple[int, str, int, float, int]:
         argv, other = client["argv"], client["partner"]
         timed = argv[0].endswith("_lat")
-        assert argv[0] in TABLES and ("SRD" in argv) is self.srd, argv
+        assert argv[0] in TABLES or argv[0] == self.program, argv
+        assert ("SRD" in argv) is self.srd, argv
         device, rail = argv[argv.index("-d") + 1], int(client["id"].split(".")[0])
         far_rail, number = _far(int(argv[argv.index("-p") + 1]))
         way = Flow(node, other, rail, far_rail)
+        if not (self.writes or timed):
+            way = way.back  # data come from who is read
         rule = self.rule(way, device, argv[0])
         lacking = ethernet.no_gid(self.machines[node], device, client.get("gid", {}).get("address", ""))
         if lacking:
@@ -134,6 +141,8 @@ class Fabric:
         size = int(argv[argv.index("-s") + 1])
         count = round(rate * 1e9 / 8 / size * (seconds - 2 * margin))
         table = (SRD if self.srd else RC).substitute(device=device, iterations=count, rate=f"{rate:.6f}")
+        if not self.writes:
+            table = table.replace("RDMA_Write BW Test", "RDMA_Read BW Test")
         return rail, table, 0, float(seconds), count * size
 
     def _card(self, node: str, rail: int, number: int) -> str:
