@@ -26,9 +26,10 @@ ESP_MIB, ROOT_MIB = 64, 1400
 PACKAGES = (
     "systemd-sysv", "udev", "dbus", "python3", "python3-apt", "iproute2", "kmod", "procps", "openssh-server", "cloud-init",
     "mdadm", "initramfs-tools", "zstd", "linux-image-amd64", "e2fsprogs", "dosfstools", "gdisk", "mtools", "grub-efi-amd64-bin",
-    "dmidecode", "pciutils", "ovmf", "sudo", "ca-certificates", "python3-cffi-backend",
+    "dmidecode", "pciutils", "ovmf", "sudo", "ca-certificates", "python3-pytest", "python3-cffi-backend",
 )  # fmt: skip
-"""The last one by name, since debootstrap resolves no virtual package (of python3-cryptography's)."""
+"""pytest as role checks installs it: a quick validation needs it, and no role has run. The last one by name, since debootstrap
+resolves no virtual package (of python3-cryptography's)."""
 MASKED = (
     "systemd-timesyncd.service", "apt-daily.timer", "apt-daily-upgrade.timer", "mdmonitor.service", "mdmonitor-oneshot.timer",
     "mdcheck_start.timer", "mdcheck_continue.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",

@@ -44,8 +44,9 @@ SYSTEMD = "[Manager]\nDefaultTimeoutStartSec=900s\nDefaultDeviceTimeoutSec=900s\
 FILES = {
     "etc/systemd/system.conf.d/railbed.conf": SYSTEMD,
     "etc/ironic-python-agent.d/railbed.conf": "[DEFAULT]\ndebug = false\n",
-    # An array that is found is the agent's to take apart or to make; none starts by itself.
-    "etc/mdadm/mdadm.conf": "AUTO -all\n",
+    # The image goes to an array that an earlier boot has made, under the name that it was made with: `AUTO -all` hid it (seen),
+    # and for a ramdisk, which has no name of its own, every array would be a foreign one.
+    "etc/mdadm/mdadm.conf": "HOMEHOST <ignore>\n",
     "etc/hostname": "agent\n",
     "etc/fstab": "",
     "etc/machine-id": "",
