@@ -61,7 +61,8 @@ def _rate(contract: Contract) -> tuple[float | None, str]:
     """List price of a GPU-hour and where it is from; None where nobody published one."""
     machines = [load_machine(one.key) for one in contract.machines if one.gpus]
     prices = [one.price_usd_per_hour for one in machines]
-    if not machines or any(one is None for one in prices):
+    # The lab's are free, which is no price.
+    if not machines or not all(prices):
         return None, "unknown: nobody published a price of the machine"
     if len({(one.price_usd_per_hour, one.gpus) for one in machines}) > 1:
         return None, "unknown: pools have machines of different prices"
