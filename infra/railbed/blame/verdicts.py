@@ -263,12 +263,19 @@ def _candidates(judged: Judged) -> list[str]:
     return [*nodes, (_explanation(judged.claim) or ANYTHING).beside]
 
 
+def _wider(key: Key, suspects: Iterable[Key]) -> Key | None:
+    """The culprit that a part is, or was merged into: its whole node, or its rail on all nodes; None where there is none."""
+    node, part = key
+    found = set(suspects)
+    return next((one for one in (key, (node, "node"), ("", part)) if one in found), None)
+
+
 def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
     """Adds a failed consequence to the culprits that explain it; else blames the least that it points at."""
     wanted = named_pairs(one)
     if wanted:
-        known = [key for key in wanted if key in suspects]
-        for key in known or wanted:
+        known = [wider for key in wanted if (wider := _wider(key, suspects)) is not None]
+        for key in dict.fromkeys(known or wanted):
             suspects.setdefault(key, _Suspect(confidence=_sureness(one))).add(one.claim)
         return
     part = _accused(one.claim)

@@ -102,6 +102,12 @@ def judge(
     named += _cover(
         {key: gbps for key, gbps in rates.items() if key in quiet or key in rest}, rest, leaves, named
     )
+    # A leaf is slow because of its rails where each of them failed by itself.
+    for leaf in [part for node, part in named if not node]:
+        of = [(node, f"rail {rail}") for (node, rail), name in leaves.items() if name == leaf]
+        if of and all(end in known for end in of):
+            named.remove(("", leaf))
+            ends += of
     guilty = list(dict.fromkeys([*ends, *named]))
     said = [f"{_words(key)} {rates[key]:.4g} Gb/s" for key in sorted(slow, key=lambda key: rates[key])]
     said = [f"{leaf} {side}going {mean:.4g} Gb/s in the mean" for (leaf, side), mean in low.items()] + said
