@@ -81,7 +81,9 @@ def jobs() -> List[str]:
 def shares() -> List[str]:
     """One line for each account of this user."""
     lines = []
-    for line in ask("sshare", "-U", "-P", "-n", "-o", "Account,RawShares,EffectvUsage,FairShare").splitlines():
+    for line in ask(
+        "sshare", "-U", "-P", "-n", "-o", "Account,RawShares,EffectvUsage,FairShare"
+    ).splitlines():
         account, share, used, factor = line.split("|", 3)
         lines.append(
             "  %-12s share in it %s, used %s of all recent use, fair-share factor %s (1: next, 0: last)"
