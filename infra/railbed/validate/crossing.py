@@ -21,8 +21,8 @@ from railbed.validate.survey import TOGETHER_SECONDS_MOST, Survey, able, apart, 
 from railbed.validate.validation_run import ValidationRun
 
 CROSS_RAIL, BISECTION = "fabric.cross_rail", "fabric.bisection"
-WITHIN, ACROSS = 2, 4
-"""Permutations where all nodes are on the same leaves, and where pairs cross scalable units."""
+WITHIN, ACROSS, ATTEMPTS = 2, 4, 4
+"""Permutations where all nodes are on the same leaves, and where pairs cross scalable units; windows of one permutation, at most."""
 AGAIN = 2
 """Permutations more where a flow was slow, and the slow pairs themselves."""
 SEEDS = 2**31
@@ -125,7 +125,7 @@ class _Crossing:
             self.skipped |= dark
             wanted += [] if dark else [flow]
         seconds = self.survey.seconds
-        while wanted:
+        for attempt in range(1, ATTEMPTS + 1 if wanted else 1):
             longer = f", {seconds} s" if seconds > self.survey.seconds else ""
             shown = ", ".join(f"{a} ↔ {b}" for a, b in pairs)
             self.validation.say(f"{self._name}, permutation {turn + 1}{longer}, seed {self.seed}: {shown}")
@@ -138,7 +138,7 @@ class _Crossing:
                 self.samples += found
                 return True
             seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.survey.seconds))
-            if not self.patience.pause(bad or self.why):
+            if attempt == ATTEMPTS or not self.patience.pause(bad or self.why):
                 self.samples += found
                 return False
         return True
