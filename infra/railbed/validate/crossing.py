@@ -22,7 +22,7 @@ from railbed.validate.validation_run import ValidationRun
 
 CROSS_RAIL, BISECTION = "fabric.cross_rail", "fabric.bisection"
 WITHIN, ACROSS, ATTEMPTS = 2, 4, 4
-"""Permutations where all nodes are on the same leaves, and where pairs cross scalable units; windows of one permutation, at most."""
+"""Permutations where all nodes are on the same leaves, and where pairs cross scalable units; windows of one."""
 AGAIN = 2
 """Permutations more where a flow was slow, and the slow pairs themselves."""
 SEEDS = 2**31
