@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from railbed.contract.expectations import BARE
+from railbed.contract.expectations import BARE, PROVIDED
 from railbed.contract.parts import Machine, Node
 from railbed.contract.whole import Contract
 from railbed.hardware import Ground, Wanted
@@ -23,11 +23,11 @@ def of(machine: Machine, pkey: int = 0) -> Wanted:
 
 def ground(contract: Contract, node: Node) -> Ground:
     """What it must bring before anything is installed."""
-    software = contract.software
+    software, groups = contract.software, contract.class_of(node).groups
     return Ground(
         secure_boot=software.secure_boot,
         certificate_sha256=software.certificate_sha256,
-        bare_metal=BARE in contract.class_of(node).groups,
+        own_cards=BARE in groups and PROVIDED not in groups,
         mirrored=software.mirrored,
         rails_named=bool(node.machine and node.rails and contract.machine(node.machine).rdma_devices),
         nic_firmware=dict(software.nic_firmware),

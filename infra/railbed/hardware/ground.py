@@ -37,8 +37,8 @@ class Ground(FrozenModel):
     """Of the site's own certificate, with ``mok``."""
     mirrored: bool = False
     """Whether packages come from a mirror of the site: what sources of the image have says nothing of it."""
-    bare_metal: bool = False
-    """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
+    own_cards: bool = False
+    """Whether links and firmware of the cards are the site's to set; a cloud's are not, on its bare metal neither."""
     rails_named: bool = False
     """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be inferred."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
@@ -55,9 +55,9 @@ def refused(
     found = [_secure_boot(seen, ground), _headers(seen, ground)]
     if wanted is not None:
         rails = rails or mapped(seen, wanted)
-        other = _link_type(seen, wanted) if ground.bare_metal else ""
+        other = _link_type(seen, wanted) if ground.own_cards else ""
         found += [other, "" if other else _lacking(seen, ground, wanted, rails)]
-        found += [_firmware(seen, ground, rails) if ground.bare_metal else ""]
+        found += [_firmware(seen, ground, rails) if ground.own_cards else ""]
     return [problem for problem in found if problem]
 
 
@@ -123,7 +123,7 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     if not any(nic.rate_gbps is not None for nic in there):
         return ""
     complete = len(seen.gpus) == wanted.gpus and len(there) >= wanted.rails * (wanted.nics_per_rail or 0)
-    if complete and (ground.rails_named or not ground.bare_metal):
+    if complete and (ground.rails_named or not ground.own_cards):
         return ""
     if rails.why is Why.FEW:
         return f"cards or GPUs are missing: {rails.unproven}. Repair the node, or take it out of its pool"
