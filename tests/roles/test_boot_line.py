@@ -30,7 +30,9 @@ class Loader:
         path = self.folder / "updates"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def run(self, *words: str, tasks: str = "configure", check: bool = False, kept: tuple[str, ...] = ()) -> Any:
+    def run(
+        self, *words: str, tasks: str = "configure", check: bool = False, kept: tuple[str, ...] = ()
+    ) -> Any:
         given = {
             "boot_line_words": list(words),
             "boot_line_kept": list(kept),
@@ -73,10 +75,16 @@ IMAGE = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {words}"; GRUB_CMDLINE_LINUX_DE
         ("", "console=ttyS0 iommu=pt nosmt"),
     ],
 )
-def test_a_word_of_the_image_that_may_stay_stays_and_none_is_added(loader: Loader, words: str, line: str) -> None:
+def test_a_word_of_the_image_that_may_stay_stays_and_none_is_added(
+    loader: Loader, words: str, line: str
+) -> None:
     assert loader.run("iommu=pt", "nosmt", kept=("iommu=off", "iommu=on")).status == "successful"
-    script = f'{IMAGE.format(words=words)} . {loader.file}; echo $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT'
-    sourced = subprocess.run(["sh", "-euc", f'GRUB_CMDLINE_LINUX=; {script}'], text=True, capture_output=True, check=True)
+    script = (
+        f"{IMAGE.format(words=words)} . {loader.file}; echo $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
+    )
+    sourced = subprocess.run(
+        ["sh", "-euc", f"GRUB_CMDLINE_LINUX=; {script}"], text=True, capture_output=True, check=True
+    )
     assert sourced.stdout == f"{line}\n"
     assert loader.run("iommu=pt", "nosmt", kept=("iommu=off", "iommu=on")).stats["changed"] == {}
 

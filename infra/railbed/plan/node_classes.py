@@ -278,7 +278,8 @@ def kept_words(profile: str, words: list[str], known: dict[str, str]) -> list[st
     return [
         one.parameter
         for name, one in catalog.load_image(profile).boot_line.items()
-        if one.parameter.split("=", 1)[0] in asked and compat.holds(one.when, known, f"{profile}.boot_line.{name}")
+        if one.parameter.split("=", 1)[0] in asked
+        and compat.holds(one.when, known, f"{profile}.boot_line.{name}")
     ]
 
 

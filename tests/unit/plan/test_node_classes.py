@@ -200,7 +200,10 @@ def test_bare_metal_of_a_cloud_has_its_kernel_and_bridges_and_a_virtual_machine_
     """None: a guest. Arm has bridges, and no word."""
     found = of(Kind("compute", machine, rails=True), imds=True)
     assert found.boot_line == (words or [])
-    assert ("boot_line_nodes" in found.groups, "acs_nodes" in found.groups) == (bool(words), words is not None)
+    assert ("boot_line_nodes" in found.groups, "acs_nodes" in found.groups) == (
+        bool(words),
+        words is not None,
+    )
     inside = of(Kind("compute", machine), hosts="container", imds=True)
     assert not {"boot_line_nodes", "acs_nodes"} & set(inside.groups)
 
@@ -214,7 +217,9 @@ def test_bare_metal_of_a_cloud_has_its_kernel_and_bridges_and_a_virtual_machine_
         ("oci/BM.GPU.H100.8", "stock", []),
     ],
 )
-def test_words_of_an_image_stand_in_for_what_would_be_added(machine: str, image: str, kept: list[str]) -> None:
+def test_words_of_an_image_stand_in_for_what_would_be_added(
+    machine: str, image: str, kept: list[str]
+) -> None:
     assert of(Kind("compute", machine, rails=True, image=image), imds=True).image.boot_line == kept
 
 

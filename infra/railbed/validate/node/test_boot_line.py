@@ -46,7 +46,9 @@ def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
         said = f"the kernel set {there or 'no'} pages of 1 GiB aside, and not {asked}: too little memory was whole at boot"
         return Finding("fail", said, there, "pages", asked, ("kernel",))
     shown = " ".join(word for word in expected if word.split("=", 1)[0] not in stands_in)
-    said = " and ".join([*([shown] if shown else []), *([f"the image's own {' '.join(kept)}"] if kept else [])])
+    said = " and ".join(
+        [*([shown] if shown else []), *([f"the image's own {' '.join(kept)}"] if kept else [])]
+    )
     return Finding("pass", f"booted with {said}", " ".join(words), "", " ".join(expected))
 
 
