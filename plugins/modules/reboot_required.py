@@ -114,7 +114,7 @@ def drivers(module: AnsibleModule, root: str) -> list[str]:
 
 
 def without(root: str, wanted: list[str], kept: list[str]) -> list[str]:
-    """Parameters that the running kernel was not booted with, nor with one of ``kept``; of two with one name it takes the later."""
+    """Parameters that the running kernel was not booted with, nor with one of ``kept``; of two it takes the later."""
     given = {word.split("=", 1)[0]: word for word in _text(os.path.join(root, "proc/cmdline")).split()}
     lacking = [word for word in wanted if given.get(word.split("=", 1)[0]) not in (word, *kept)]
     return [f"the kernel was booted without {' '.join(lacking)}"] if lacking else []

@@ -234,6 +234,8 @@ def test_rails_that_cannot_be_mapped_are_refused_before_anything_is_installed(
     assert bool(lacking(tmp_path / "cloud", "hgx-h100-roce", change, Ground())) is cloud
     named = Ground(own_cards=True, rails_named=True)
     assert bool(lacking(tmp_path / "named", "hgx-h100-roce", change, named)) is cloud
+    routed = Ground(own_cards=True, rails_named=True, rails_routed=True)
+    assert bool(lacking(tmp_path / "routed", "hgx-h100-roce", change, routed)) is (bare != "")
 
 
 @pytest.mark.parametrize(
