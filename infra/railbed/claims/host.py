@@ -59,8 +59,8 @@ def read_requests(facts: Facts) -> Instances:
 @define(
     id="node.lossless", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="on every RoCE rail of a site's own machines the card sorts data and congestion notices by DSCP into their priorities, "
-    "and the data's priority alone pauses (PFC); where the driver shows it, notices of congestion are sent and obeyed (ECN), with "
-    "their DSCP",
+    "and the data's priority alone pauses (PFC); where the driver shows it, notices of congestion are sent and obeyed (ECN), "
+    "with their DSCP",
     accuses="rails", runbook="lossless",
 )  # fmt: skip
 def lossless(facts: Facts) -> Instances:

@@ -117,8 +117,8 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     """Rails that cannot be mapped though the cards' driver is there: a card is missing, or two are equally near to a GPU.
 
     One rail's card at its full rate shows that the driver knows this kind of card. Where cards have names, and on a cloud, only
-    what is not there counts: a guest's bridges may be the host's, and what shows them may come with the installation. Routed rails
-    of a site need names of interfaces too: without them they would be refused later, after the packages.
+    what is not there counts: a guest's bridges may be the host's, and what shows them may come with the installation. Routed
+    rails of a site need names of interfaces too: without them they would be refused later, after the packages.
     """
     if rails.why not in (Why.FEW, Why.AMBIGUOUS) or wanted.nic_gbps is None:
         return ""
