@@ -12,7 +12,7 @@ from tests.support.replay.remote import Site, degraded, tables
 from railbed.claims import Verdict
 from railbed.validate import html_report, records
 
-KINDS = ("hgx", "roce", "p5")
+KINDS = ("hgx", "roce", "p5", "p4d")
 CASES = [(kind, table) for kind in KINDS for table in tables(kind)]
 KEYS = {"name", "fail", "unproven", "culprits"}
 

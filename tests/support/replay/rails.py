@@ -47,7 +47,7 @@ class Fabric:
         self.counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         """Node and rail → bytes sent and received."""
         self.plans: dict[str, dict[str, Any]] = {}
-        """Node → what its probe was told last."""
+        """Node → what its probe was told in this window."""
         self.leaves = {
             (node.name, rail.index): nic.switch
             for node in contract.nodes
@@ -107,10 +107,21 @@ class Fabric:
             flows.append({"id": client["id"], "code": code, "output": output, "began_s": STARTED_S,
                           "ended_s": STARTED_S + took_s + AROUND_S})  # fmt: skip
         rails = {
-            rail: {"carrier": all(self.active(node, name) for name in parts["devices"]), "tx": sent[rail], "rx": sent[rail]}
+            rail: {
+                "carrier": all(self.active(node, name) for name in parts["devices"]),
+                "tx": sent[rail] if self.writes else self._given(node, int(rail)), "rx": sent[rail],
+            }
             for rail, parts in plan["rails"].items()
         }  # fmt: skip
         return {"flows": flows, "rails": rails}
+
+    def _given(self, node: str, rail: int) -> int:
+        """Bytes that others read from a rail of a node."""
+        readers = [
+            (other, client) for other, plan in list(self.plans.items()) for client in plan["clients"]
+            if client["partner"] == node and _far(int(client["argv"][client["argv"].index("-p") + 1]))[0] == rail
+        ]  # fmt: skip
+        return sum(self._client(other, client)[4] for other, client in readers)
 
     def _client(self, node: str, client: dict[str, Any]) -> tuple[int, str, int, float, int]:
         argv, other = client["argv"], client["partner"]
@@ -200,4 +211,5 @@ class Session:
         return json.dumps(self.answers.pop(0)) if self.answers else None
 
     def close(self) -> Result:
+        self.fabric.plans.pop(self.node, None)
         return Result(("ssh",), 255, "", "Connection to the node closed by remote host.")
