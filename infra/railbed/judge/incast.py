@@ -43,16 +43,20 @@ class Outcome:
 
 
 def sums(samples: Sequence[RailSample], line_gbps: float | None) -> dict[tuple[str, int], float]:
-    """Receiver and rail → Gb/s that arrived in the best of its windows.
+    """Receiver and rail → Gb/s that arrived in the best of its windows; none where a flow of each window has no rate.
 
-    Senders that end later have the rail to themselves for a moment, so that their sum may pass the line: it counts as the line.
+    A sender that was not measured says nothing of the receiver, however little the others brought. Senders that end later have
+    the rail to themselves for a moment, so that their sum may pass the line: it counts as the line.
     """
-    by_window: dict[tuple[str, int, int], float] = defaultdict(float)
+    by_window: dict[tuple[str, int, int], list[float | None]] = defaultdict(list)
     for s in samples:
-        by_window[s.receiver, s.rail, s.window] += s.gbps or 0.0
+        by_window[s.receiver, s.rail, s.window].append(s.gbps)
     found: dict[tuple[str, int], float] = {}
-    for (node, rail, _), gbps in by_window.items():
-        most = gbps if line_gbps is None else min(gbps, line_gbps)
+    for (node, rail, _), rates in by_window.items():
+        known = [gbps for gbps in rates if gbps is not None]
+        if len(known) < len(rates):
+            continue
+        most = sum(known) if line_gbps is None else min(sum(known), line_gbps)
         found[node, rail] = max(found.get((node, rail), 0.0), most)
     return found
 
@@ -102,7 +106,8 @@ def judge(
         reason = f"{few(said, SHOWN, '; ')}; floor {floor:.4g} Gb/s"
         return Outcome(Verdict.FAIL, reason, measured, list(dict.fromkeys(guilty)), ends, plain, bool(lost))
     silent = [node for node, found in counted.items() if must and not any(name in must for _, name in found)]
-    missing = next((s.reason or "no rate" for s in samples if s.gbps is None), "")
+    open_ones = (s for s in samples if s.gbps is None and (s.receiver, s.rail) not in arrived)
+    missing = next((s.reason or "no rate" for s in open_ones), "")
     doubt = missing or (f"no counter of lost packets on {few(silent, SHOWN)}" if silent else "")
     if doubt or measured is None:
         return Outcome(

@@ -64,7 +64,7 @@ def test_every_claim_of_the_on_node_suite_has_a_test_there() -> None:
 def test_the_health_check_asks_the_fast_claims() -> None:
     wanted = {"mounts": ["/"], "rails": [1], "time_offset_s": 1, "names": ["a"], "gpus": 8}
     asked = {f"node.{name}" for name in health.fast_checks(wanted, by_hand=False)}
-    assert asked - {"node.names"} == {one.id for one in table.every() if one.level is Level.FAST}
+    assert asked - {"node.names", "node.hung"} == {one.id for one in table.every() if one.level is Level.FAST}
 
 
 def test_every_measured_claim_has_a_test_that_makes_it_fail() -> None:

@@ -68,8 +68,18 @@ def test_pauses_and_marks_are_recorded_alone() -> None:
 def test_no_counter_and_no_rate_prove_nothing() -> None:
     assert judged(flows({("a", 0): 390.0}), "roce", {"a": {}, "b": {}, "c": {}}).verdict is Verdict.UNPROVEN
     missing = judged(flows({("a", 0): 390.0}) + flows({("b", 1): None}))
-    assert missing.verdict is not Verdict.PASS
+    assert (missing.verdict, missing.guilty, missing.reason) == (Verdict.UNPROVEN, [], "it was not started")
     assert judged([]).verdict is Verdict.UNPROVEN
+
+
+def test_a_sender_without_a_rate_does_not_condemn_its_receiver() -> None:
+    cut = flows({("a", 0): 390.0, ("b", 1): 390.0})
+    cut[-1] = cut[-1].model_copy(update={"gbps": None, "reason": "its ib_write_bw ended with 1"})
+    found = judged(cut)
+    assert (found.verdict, found.guilty) == (Verdict.UNPROVEN, []), found.reason
+    assert judged(cut + flows({("b", 1): 391.0}, 2)).verdict is Verdict.PASS, "once more, and whole"
+    found = judged(cut + flows({("c", 0): 150.0}, 2))
+    assert (found.verdict, found.guilty) == (Verdict.FAIL, [("c", "rail 0")]), "what is low by itself stays low"
 
 
 def test_counters_are_read_from_sysfs_and_ethtool() -> None:

@@ -170,7 +170,7 @@ def test_an_error_of_the_tool_is_no_rate_and_is_named() -> None:
         "a": End(measured=Measured(flows=[run], rails={})),
         "b": End(measured=Measured(flows=[], rails={})),
     }
-    (sample,) = flows.samples_of(flows.TOOLS["roce"], FlowFlow("a", "b", 0), ends, bidirectional=False, window=1)
+    (sample,) = flows.samples_of(flows.TOOLS["roce"], Flow("a", "b", 0), ends, bidirectional=False, window=1)
     assert sample.gbps is None
     assert "ib_write_bw from a to b, rail 0: " in sample.reason
     assert "Unable to init the socket connection" in sample.reason
@@ -189,10 +189,10 @@ def test_cards_of_one_rail_are_added_and_one_without_a_rate_leaves_none() -> Non
 
     tool = flows.TOOLS["roce"]
     (both,) = flows.samples_of(
-        tool, FlowFlow("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1
+        tool, Flow("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1
     )
     assert both.gbps == pytest.approx(0.1)
-    (half,) = flows.samples_of(tool, FlowFlow("a", "b", 0), ends("garbage"), bidirectional=False, window=1)
+    (half,) = flows.samples_of(tool, Flow("a", "b", 0), ends("garbage"), bidirectional=False, window=1)
     assert half.gbps is None
 
 
@@ -210,7 +210,7 @@ def test_a_server_that_failed_blinds_no_other_rail() -> None:
             "b": End(measured=Measured(flows=[], rails=lost), problems=[problem]),
         }
         (sample,) = flows.samples_of(
-            flows.TOOLS["roce"], FlowFlow("a", "b", 0), ends, bidirectional=False, window=1
+            flows.TOOLS["roce"], Flow("a", "b", 0), ends, bidirectional=False, window=1
         )
         assert sample.gbps == gbps, sample.reason
 
@@ -221,7 +221,7 @@ def test_the_address_of_a_rail_is_that_of_its_only_card(contract: Contract) -> N
     tool = flows.TOOLS["roce"]
     for cards, address in (([card], "10.91.0.11"), ([card, card], "")):
         places = {"a": Place(node, cards), "b": Place(node, cards)}
-        (run, *_) = tool.runs(FlowFlow("a", "b", 0), places, bidirectional=False, seconds=2)
+        (run, *_) = tool.runs(Flow("a", "b", 0), places, bidirectional=False, seconds=2)
         assert run.client["gid"] == {"device": "mlx5_0", "address": address}
         assert run.client["device"] == "mlx5_0"
 
