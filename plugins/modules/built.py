@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: built
 short_description: Build a program from its hashed source into a folder of its own
 description:
-  - Takes the archive only if it has the given hash, configures and makes it, and keeps what is named.
+  - Takes the archive only if it has the given hash, configures and makes it, and keeps what is named. Owners and modes of the
+    archive do not count, all may read and its owner, root, alone may write, and one with links to outside is not opened.
   - The folder appears whole or not at all. Only then the link is moved, in one step. One in which a file of O(needs) is absent
     or empty is built anew.
   - An optional build that failed on this node is not tried again before O(to) or O(sha256) changes, or the file C(.failed-*)
@@ -94,7 +95,7 @@ options:
         type: str
         required: true
   optional:
-    description: Whether a node may do without. A build that fails is then a warning.
+    description: Whether a node may do without. A build that fails is then a warning; an archive with another hash is not.
     type: bool
     default: false
 attributes:
@@ -133,7 +134,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import railbed_dkms
+from ansible.module_utils import railbed_archive, railbed_dkms
 from ansible.module_utils.basic import AnsibleModule
 
 FETCH_TIMEOUT_S = 60
@@ -154,12 +155,16 @@ class Refused(Exception):
     """What stands in the way; nothing was put in place."""
 
 
+class Altered(Refused):
+    """What came is not what was published: never optional."""
+
+
 class Failed(Refused):
     """The source does not build here, and would not another time."""
 
 
 def fetch(url: str, sha256: str) -> bytes:
-    """The archive at ``url``. Raises Refused where it cannot be had or has another hash."""
+    """The archive at ``url``. Raises Refused where it cannot be had, Altered where it has another hash."""
     try:
         with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer:
             archive: bytes = answer.read()
@@ -167,7 +172,7 @@ def fetch(url: str, sha256: str) -> bytes:
         raise Refused(f"{url}: {failed}") from None
     found = hashlib.sha256(archive).hexdigest()
     if found != sha256:
-        raise Refused(f"{url} has SHA-256 {found}, not {sha256}")
+        raise Altered(f"{url} has SHA-256 {found}, not {sha256}: ask its publisher whether it was replaced")
     return archive
 
 
@@ -218,13 +223,13 @@ def worded(word: str, built: Path) -> str:
 
 
 def unpacked(archive: bytes, work: Path) -> Path:
-    """The source's folder, below ``work``. Raises Refused for what is no archive of one folder."""
+    """The source's folder, below ``work``. Raises Refused for what is no archive of one folder, Failed for an unsafe one."""
     packed = work / "source"
     packed.write_bytes(archive)
     try:
-        with tarfile.open(packed) as source:
-            # What is unpacked here has the hash of the release.
-            source.extractall(work / "opened")
+        railbed_archive.opened(packed, work / "opened")
+    except railbed_archive.Unsafe as unsafe:
+        raise Failed(f"the archive is not opened: {unsafe}") from None
     except (tarfile.TarError, OSError, EOFError) as broken:
         raise Refused(f"the archive cannot be unpacked: {broken}") from None
     tops = list((work / "opened").iterdir())
@@ -351,7 +356,6 @@ def put(wanted: dict[str, Any], to: Path, link: Path, built: bool) -> None:
         with tempfile.TemporaryDirectory(prefix=".building-", dir=to.parent) as work:
             source = unpacked(fetch(wanted["url"], wanted["sha256"]), Path(work))
             if wanted["whole"]:
-                source.chmod(0o755)
                 # Thousands of files: one call for all of them.
                 os.sync()
                 place(opened(source, wanted["needs"]), to)
@@ -402,7 +406,7 @@ def main() -> None:
         if wanted["kernel_module"]:
             changed = railbed_dkms.bring(wanted["kernel_module"], to, module.check_mode) or changed
     except (Refused, railbed_dkms.Refused, OSError) as refused:
-        if not wanted["optional"]:
+        if not wanted["optional"] or isinstance(refused, Altered):
             module.fail_json(msg=str(refused), lacking=str(refused), changed=changed)
         if isinstance(refused, Failed):
             with contextlib.suppress(OSError):  # Without the note it is tried again.

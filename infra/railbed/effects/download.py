@@ -26,6 +26,10 @@ class Unreachable(FetchError):
     """Nobody answered, or not to the end: nothing is known of what is published there."""
 
 
+class Absent(FetchError):
+    """Its server says that there is no such thing."""
+
+
 NOT_FOUND = (404, 410)
 """Statuses by which a server says that there is no such thing; with others it, or a proxy before it, says nothing of it."""
 
@@ -33,7 +37,7 @@ NOT_FOUND = (404, 410)
 def size_bytes(url: str) -> int | None:
     """How many bytes lie at ``url``, as its server says without sending them; None where it does not say.
 
-    Raises FetchError where nothing is there, Unreachable where nobody says so.
+    Raises Absent where nothing is there, Unreachable where nobody says so.
     """
     asked = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the catalogue takes http(s) only
     try:
@@ -46,8 +50,8 @@ def size_bytes(url: str) -> int | None:
 def download(url: str, target: Path, sha256: str = "") -> str:
     """Writes what lies at ``url`` to ``target`` and returns its SHA-256; nothing is left of it where that fails.
 
-    Raises FetchError where it is not there or not of ``sha256``; Unreachable where nobody answers, or it is cut off;
-    HostError where it does not fit on the disk.
+    Raises Absent where it is not there, FetchError where it is not of ``sha256``; Unreachable where nobody answers, or
+    it is cut off; HostError where it does not fit on the disk.
     """
     digest, done = hashlib.sha256(), False
     try:
@@ -92,7 +96,7 @@ def _announced(answer: http.client.HTTPResponse, url: str) -> int | None:
 
 def _failed(url: str, wrong: Exception) -> FetchError:
     if isinstance(wrong, urllib.error.HTTPError):
-        kind = FetchError if wrong.code in NOT_FOUND else Unreachable
+        kind = Absent if wrong.code in NOT_FOUND else Unreachable
         return kind(f"the server answers {wrong.code}", path=url, hint="is it still published there?")
     reason = wrong.reason if isinstance(wrong, urllib.error.URLError) else wrong
     return Unreachable(f"cannot be fetched: {reason}", path=url, hint="check the network and run it again")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import openpgp, signed_repository
-from railbed.effects.download import FetchError
+from railbed.effects.download import Absent, Unreachable
 from railbed.effects.lock import acquire
 from railbed.effects.mirror import LOCAL, empty, mirror
 from railbed.effects.mirror.debian import Index
@@ -53,8 +53,8 @@ def digest_of(wanted: Sequence[Artefact]) -> str:
 def ensure(
     release: str, wanted: Sequence[Artefact], cache: Path, say: Callable[[str], None]
 ) -> LocalRepository:
-    """Fetches and builds it unless it is in the cache; a half-made one is begun anew. An optional source that cannot be had, or
-    has another hash, is said and left out; it is asked for again each time.
+    """Fetches and builds it unless it is in the cache; a half-made one is begun anew. An optional source that cannot be had is
+    said and left out, and asked for again each time; one that has another hash is refused as any other.
 
     Raises what fetching the first bad file raised (FetchError: not to be had, another hash or signature; ArchiveRefused);
     HostError without gpg, gpgv or dpkg-deb, or where the disk is full. Then nothing is there under its name.
@@ -123,10 +123,10 @@ def _build(release: str, wanted: Sequence[Artefact], folder: Path, say: Callable
 def _lacking(
     release: str, optional: list[Artefact], building: Path, say: Callable[[str], None]
 ) -> list[Artefact]:
-    """Those of ``optional`` that cannot be had as published. Raises what else stands in the way, e.g. HostError."""
+    """Those of ``optional`` that are not to be had. Raises what else stands in the way: HostError, FetchError."""
     found = []
     for done in mirror(release, optional, building, say):
-        if isinstance(done.error, FetchError):
+        if isinstance(done.error, (Absent, Unreachable)):
             said = f"{done.error.message}: {done.error.path}"
             say(f"leaves out {done.artefact.component} {done.artefact.version}, and nodes do without: {said}")
             found.append(done.artefact)

@@ -140,7 +140,7 @@ def expect(
     if found.points and gates(size_bytes):
         return _published(machine, collective, algorithm, most, why, found)
     if algorithm is None and _modelled(machine, nodes, collective, size_bytes):
-        return _model(most, [*why, found.reason])
+        return _model(machine, nodes, collective, most, [*why, found.reason])
     if not gates(size_bytes):
         step = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
     else:
@@ -192,14 +192,25 @@ def _modelled(machine: BandwidthMachine, nodes: int, collective: str, size_bytes
     return machine.rdma and few and large and not published.alike(machine, nodes, collective, None)
 
 
-def _model(most: float, why: list[str]) -> Expectation:
+def modelled(machine: BandwidthMachine, nodes: int, collective: str, most: float) -> tuple[float, str]:
+    """GB/s of which the model takes its share, and what they are: the bound ``most``, or less where NCCL has no way to it."""
+    of_nccl = bounds.without_reduction(machine, group(machine, nodes), collective)
+    if of_nccl is None or of_nccl[0] >= most:
+        return most, "the bound"
+    return of_nccl[0], f"what NCCL can reach without in-switch reduction ({of_nccl[1]} = {of_nccl[0]:.5g})"
+
+
+def _model(
+    machine: BandwidthMachine, nodes: int, collective: str, most: float, why: list[str]
+) -> Expectation:
     """A floor from the bound alone: it finds what is broken, and nothing of what is a little slow."""
     share, slack = published.MODEL_SHARE, published.MODEL_SLACK
+    base, named = modelled(machine, nodes, collective, most)
     return Expectation(
-        unit="GB/s", bound=most, expected=most * share, floor=most * share * (1 - slack), basis="derived",
+        unit="GB/s", bound=most, expected=base * share, floor=base * share * (1 - slack), basis="derived",
         derivation=[
             *why,
-            f"expected: {share:g} of the bound, which every published healthy result of other machines and collectives reached",
+            f"expected: {share:g} of {named}, which every published healthy result of other machines and collectives reached",
             f"floor: less {slack:.0%}, the widest that an operator leaves between a healthy run and its gate",
         ],
     )  # fmt: skip

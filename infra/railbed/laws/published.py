@@ -19,9 +19,10 @@ FAMILY_SLACK = 0.10
 conf/nd96isr_h200_v5.conf."""
 
 MODEL_SHARE = 0.58
-"""Of its bound, what every published healthy result of large messages reached over two to MODEL_DOMAINS NVLink domains, where
-NCCL chose the algorithm: the least is 322 of 550 GB/s (all_gather, 1 GiB, two nodes; skypilot-org/skypilot
-examples/gcp_gpu_direct_tcpx/README.md). Inside one domain the least is 361 of 450 (all_gather; stas00/ml-engineering
+"""Of its bound (``bandwidth.modelled``), what every published healthy result of large messages reached over two to MODEL_DOMAINS
+NVLink domains, where NCCL chose the algorithm: the least is 322 of 550 GB/s (all_gather, 1 GiB, two nodes; skypilot-org/skypilot
+examples/gcp_gpu_direct_tcpx/README.md); without in-switch reduction 29.6 of 50 (all_reduce, 1 GiB, four nodes of p4d; NVIDIA/nccl
+issue 527). Inside one domain the least is 231 of 300 (all_reduce, p4d), or 361 of 450 (all_gather; stas00/ml-engineering
 network/README)."""
 MODEL_DOMAINS = 4
 """Over more of them nobody published how much less of the bound is healthy."""

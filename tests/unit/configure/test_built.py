@@ -90,16 +90,16 @@ def test_a_library_keeps_the_link_beside_it(tools: Tools) -> None:
     assert not (tools.to / "far.h").is_symlink() and (tools.to / "far.h").read_text() == "two\n"
 
 
-def opened(tools: Tools, files: dict[str, str], **more: Any) -> dict[str, Any]:
+def opened(tools: Tools, files: dict[str, str], to: str = "libmpi.so.40", **more: Any) -> dict[str, Any]:
     """A tar of bzip2 with programs in folders, as NVIDIA's HPC-X is."""
     tools.archive = tools.archive.with_name("hpcx.tbz")
     with tarfile.open(tools.archive, "w:bz2") as packed:
         for name, text in files.items():
             entry = tarfile.TarInfo(f"hpcx-v2.25.1/{name}")
-            entry.size, entry.mode = len(text), 0o755
+            entry.size, entry.mode, entry.uid, entry.gid = len(text), 0o4777, 50326, 50326
             packed.addfile(entry, io.BytesIO(text.encode()))
         link = tarfile.TarInfo("hpcx-v2.25.1/ompi/lib/libmpi.so")
-        link.type, link.linkname = tarfile.SYMTYPE, "libmpi.so.40"
+        link.type, link.linkname = tarfile.SYMTYPE, to
         packed.addfile(link)
     told = {
         "whole": True,
@@ -125,6 +125,8 @@ def test_an_archive_of_programs_is_kept_whole(tools: Tools) -> None:
         tools.to / "ompi/bin/mpirun", os.X_OK
     )
     assert (tools.to / "ompi/lib/libmpi.so").readlink() == Path("libmpi.so.40")
+    program = (tools.to / "ompi/bin/mpirun").stat()
+    assert (program.st_uid, program.st_mode & 0o7777) == (os.geteuid(), 0o755), "not the archive's"
     assert tools.link.readlink() == tools.to and tools.there() == [tools.to.name, "bin"]
     assert not opened(tools, PROGRAMS, sha256="0" * 64)["changed"], "what is there is not fetched again"
     assert not tools.said.exists(), "make was not asked"
@@ -145,6 +147,12 @@ def test_an_archive_with_another_hash_or_without_its_programs_is_not_opened(
     refused = opened(tools, files, **({"sha256": sha256} if sha256 else {}))
     assert refused["failed"] and says in refused["msg"] and not tools.link.exists()
     assert [name for name in tools.there() if not name.startswith(".")] == []
+
+
+def test_an_archive_that_leads_outside_is_not_opened_nor_tried_again(tools: Tools) -> None:
+    found = opened(tools, PROGRAMS, to="/usr/lib/libmpi.so", optional=True)
+    assert "ompi/lib/libmpi.so leads outside the archive" in found["lacking"] and not tools.link.exists()
+    assert tools.there() == [f".failed-{tools.to.name}"]
 
 
 def test_half_an_archive_leaves_what_was_there(tools: Tools) -> None:
@@ -239,7 +247,8 @@ def test_an_optional_build_that_failed_is_tried_again_for_another_source_only(to
 def test_what_never_came_to_be_built_is_tried_again(fault: str, tools: Tools) -> None:
     if fault == "gpu":
         tools.program("nvidia-smi", "#!/bin/sh\nexit 9\n")
-    lacking = tools.build("0" * 64 if fault == "fetch" else "", optional=True)["lacking"]
+    away = {"url": f"{tools.archive.as_uri()}.away"} if fault == "fetch" else {}
+    lacking = tools.build(optional=True, **away)["lacking"]
     tools.program("nvidia-smi", "#!/bin/sh\necho 9.0\n")
     assert lacking and tools.build(optional=True)["changed"]
 
@@ -286,7 +295,7 @@ def test_a_failed_build_leaves_the_old_one(fault: str, optional: bool, tools: To
         says = "cannot be unpacked"
     answer = tools.build(sha256, optional=optional, **more)
     assert says in answer["lacking"] and not answer.get("changed")
-    assert bool(answer.get("failed")) is not optional
+    assert bool(answer.get("failed")) is (not optional or fault == "hash"), "another hash is never a warning"
     noted = [f".failed-{tools.to.name}"] if optional and fault in ("make", "programs", "configure") else []
     assert tools.there() == [*noted, old.name, "bin"] and tools.link.readlink() == old
 
