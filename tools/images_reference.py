@@ -80,6 +80,10 @@ def _profile(one: ImageProfile) -> Iterator[str]:
         yield f"- `/etc/apt/sources.list.d/{file}` stays: {kept.reason}."
     for file, kept in one.apt_preferences.items():
         yield f"- `/etc/apt/preferences.d/{file}` goes: {kept.reason}."
+    for word in one.boot_line.values():
+        when = ", ".join(f"`{subject}` {value}" for subject, value in word.when.items())
+        where = f" ({when})" if when else ""
+        yield f"- `{word.parameter}` stays on the kernel's command line, in place of railbed's{where}: {word.reason}."
     for name, kept in one.not_asked.items():
         yield f"- `{name}` is never asked for: {kept.reason}."
     for name, follower in one.follows.items():

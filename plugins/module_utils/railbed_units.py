@@ -76,8 +76,11 @@ class Systemd:
     def do(self, *argv: str) -> None:
         """Runs one systemctl verb, or only notes it in check mode."""
         self.actions.append(list(argv))
-        if self.module.check_mode:
-            return
+        if not self.module.check_mode:
+            self.wait(*argv)
+
+    def wait(self, *argv: str) -> None:
+        """Runs one systemctl verb to its end; a start joins one that is under way."""
         timeout = ["timeout", str(self.module.params["timeout_s"])]
         code, out, err = self.module.run_command([*timeout, "systemctl", *argv])
         if code != 0:
@@ -213,6 +216,15 @@ def _apply(module: AnsibleModule, systemd: Systemd) -> dict[str, str]:
     if started:
         time.sleep(module.params["settle_s"])
         now = systemd.show(list(now))
+        # Started again with a unit that it requires, a oneshot is on its way still.
+        coming = [
+            want["name"]
+            for want in wanted
+            if want["state"] == "started" and now[want["name"]].active == "activating"
+        ]
+        if coming:
+            systemd.wait("start", *coming)
+            now = systemd.show(list(now))
     for want in wanted:
         if want["state"] == "started":
             systemd.require(want["name"], now[want["name"]])

@@ -16,6 +16,11 @@ options:
     type: list
     elements: str
     default: []
+  kept:
+    description: Words that it may have in the place of one of these.
+    type: list
+    elements: str
+    default: []
   root:
     description: Where the node's files begin; another folder in tests.
     type: path
@@ -108,10 +113,10 @@ def drivers(module: AnsibleModule, root: str) -> list[str]:
     return found
 
 
-def without(root: str, wanted: list[str]) -> list[str]:
-    """Parameters that the running kernel was not booted with; of two with one name it takes the later."""
+def without(root: str, wanted: list[str], kept: list[str]) -> list[str]:
+    """Parameters that the running kernel was not booted with, nor with one of ``kept``; of two it takes the later."""
     given = {word.split("=", 1)[0]: word for word in _text(os.path.join(root, "proc/cmdline")).split()}
-    lacking = [word for word in wanted if given.get(word.split("=", 1)[0]) != word]
+    lacking = [word for word in wanted if given.get(word.split("=", 1)[0]) not in (word, *kept)]
     return [f"the kernel was booted without {' '.join(lacking)}"] if lacking else []
 
 
@@ -145,6 +150,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "boot_line": {"type": "list", "elements": "str", "default": []},
+            "kept": {"type": "list", "elements": "str", "default": []},
             "root": {"type": "path", "default": "/"},
             "release": {"type": "str", "default": ""},
         },
@@ -152,7 +158,7 @@ def main() -> None:
     )
     root, running = module.params["root"], module.params["release"] or os.uname().release
     reasons = asked(root) + newest(root, running) + drivers(module, root)
-    reasons += without(root, module.params["boot_line"])
+    reasons += without(root, module.params["boot_line"], module.params["kept"])
     wrong = names(module, root)
     module.exit_json(
         changed=False,

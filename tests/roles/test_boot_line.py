@@ -30,9 +30,12 @@ class Loader:
         path = self.folder / "updates"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def run(self, *words: str, tasks: str = "configure", check: bool = False) -> Any:
+    def run(
+        self, *words: str, tasks: str = "configure", check: bool = False, kept: tuple[str, ...] = ()
+    ) -> Any:
         given = {
             "boot_line_words": list(words),
+            "boot_line_kept": list(kept),
             "boot_line_file": str(self.file),
             "boot_line_menu": str(self.menu),
         }
@@ -57,6 +60,33 @@ def test_the_words_follow_the_images_own_and_a_second_run_changes_nothing(loader
     assert sourced.stdout == "console=ttyS0 iommu=pt nosmt\n"
     second = loader.run("iommu=pt", "nosmt")
     assert second.stats["changed"] == {} and loader.ran() == 1
+
+
+IMAGE = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {words}"; GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"; '
+"""As Oracle's images have it: grub.d/70-oci-hpc.cfg writes the first, and the cloud image's own file the second."""
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("iommu=off numa_balancing=disable", "iommu=off numa_balancing=disable console=ttyS0 nosmt"),
+        ("xiommu=off", "xiommu=off console=ttyS0 iommu=pt nosmt"),
+        ("iommu=soft", "iommu=soft console=ttyS0 iommu=pt nosmt"),
+        ("", "console=ttyS0 iommu=pt nosmt"),
+    ],
+)
+def test_a_word_of_the_image_that_may_stay_stays_and_none_is_added(
+    loader: Loader, words: str, line: str
+) -> None:
+    assert loader.run("iommu=pt", "nosmt", kept=("iommu=off", "iommu=on")).status == "successful"
+    script = (
+        f"{IMAGE.format(words=words)} . {loader.file}; echo $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
+    )
+    sourced = subprocess.run(
+        ["sh", "-euc", f"GRUB_CMDLINE_LINUX=; {script}"], text=True, capture_output=True, check=True
+    )
+    assert sourced.stdout == f"{line}\n"
+    assert loader.run("iommu=pt", "nosmt", kept=("iommu=off", "iommu=on")).stats["changed"] == {}
 
 
 def test_a_menu_that_was_not_renewed_is_renewed_by_the_next_run(loader: Loader) -> None:

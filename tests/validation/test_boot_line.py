@@ -29,6 +29,26 @@ def test_boot_line(world: Any, monkeypatch: pytest.MonkeyPatch, text: str, verdi
     assert (found.parts == ("kernel",)) == (verdict == "fail")
 
 
+@pytest.mark.refutes("node.boot_line")
+@pytest.mark.parametrize(
+    ("text", "verdict", "said"),
+    [
+        (f"{IMAGE} iommu=off\n", "pass", "the image's own iommu=off"),
+        (f"{IMAGE} iommu=pt\n", "pass", "booted with iommu=pt"),
+        (f"{IMAGE} iommu=off iommu=soft\n", "fail", "iommu=pt (has iommu=soft)"),
+        (f"{IMAGE}\n", "fail", "iommu=pt (has none)"),
+    ],
+)
+def test_a_word_of_the_image_stands_in_where_its_profile_says_so(
+    world: Any, monkeypatch: pytest.MonkeyPatch, text: str, verdict: str, said: str
+) -> None:
+    world.want["boot_line"] = ["iommu=pt"]
+    world.want["image"] = {**world.want["image"], "boot_line": ["iommu=off"]}
+    world.write("/proc/cmdline", text)
+    found = world.check("node.boot_line", monkeypatch)
+    assert found.verdict == verdict and said in found.reason
+
+
 def test_without_an_expectation_nothing_is_shown(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     world.want["boot_line"] = []
     world.write("/proc/cmdline", IMAGE)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from railbed.catalog.facts import Entry, Facts, Source
+from railbed.defaults import BOOT_PARAMETER
 
 STOCK = "stock"
 """The profile of an image that brings nothing but its system."""
@@ -76,6 +77,16 @@ class Kept(Facts):
     provenance: Source
 
 
+class KeptWord(Facts):
+    """A word that the image gives its kernel's command line, and that stays: no other word of its name is added."""
+
+    parameter: str = Field(pattern=BOOT_PARAMETER)
+    when: dict[str, Any] = Field(default_factory=dict)
+    """As of a release's component, on facts of the machine; empty: always."""
+    reason: str = Field(min_length=8)
+    provenance: Source
+
+
 class Named(Facts):
     """How the provider calls images of the profile."""
 
@@ -128,6 +139,8 @@ class ImageProfile(Entry):
     """Units of systemd that must go on working."""
     silenced: dict[str, Kept] = Field(default_factory=dict)
     """Units of systemd that stay enabled and do nothing more: they would write over what roles write."""
+    boot_line: dict[str, KeptWord] = Field(default_factory=dict)
+    """Words of the kernel's command line that stay."""
     not_asked: dict[str, Kept] = Field(default_factory=dict)
     """Components and packages that nodes of the image are never asked to install."""
     doubts: dict[str, Kept] = Field(default_factory=dict)

@@ -184,6 +184,8 @@ def _facts_of_image(entry: ImageProfile) -> Iterator[tuple[str, Any, Source]]:
     for kept in (entry.apt_sources, entry.apt_preferences, entry.services, entry.silenced, entry.not_asked):
         for name, one in kept.items():
             yield name, one.reason, one.provenance
+    for name, word in entry.boot_line.items():
+        yield name, f"{word.parameter}: {word.reason}", word.provenance
     for name, image in entry.published.items():
         yield name, image.name, image.provenance
 

@@ -88,6 +88,9 @@ class Machine(Gpus, Published):
     board: str = ""
     """Key of the GPU board; empty where the file has all facts itself."""
     cpu_architecture: Literal["x86_64", "arm64"]
+    bare_metal: bool = False
+    """Whether its provider rents it whole, without a hypervisor: kernel, IOMMU and PCI bridges are the renter's. Not of machines
+    of vendor ``metal``: there who provides one decides."""
     rails: int = Field(ge=1)
     """A rail is all NICs of one GPU position, or of a few neighbouring GPUs that share them (``gpus_per_rail``)."""
     known_nics_per_rail: int | None = Field(default=None, ge=1, alias="nics_per_rail")

@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Concatenate, Literal, ParamSpec
 
+from pydantic import Field
+
 from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement
 from railbed.claims.records import WORKERS, Claim, Expectation, FrozenModel
@@ -127,6 +129,8 @@ class Facts(FrozenModel):
     """Of the site."""
     directory: bool
     """Whether the site has a directory of people."""
+    boot_line_kept: list[str] = Field(default_factory=list)
+    """Words of their images that stand in for one of these."""
     pkey: int = 0
     """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
     scheduler_api: bool = False

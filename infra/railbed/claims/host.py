@@ -24,7 +24,8 @@ def kernel(_: Facts) -> Instances:
 )  # fmt: skip
 def boot_line(facts: Facts) -> Instances:
     if facts.boot_line:
-        yield In(f"the kernel runs with {' '.join(facts.boot_line)}")
+        kept = f", or its image's {' or '.join(facts.boot_line_kept)}" if facts.boot_line_kept else ""
+        yield In(f"the kernel runs with {' '.join(facts.boot_line)}{kept}")
     else:
         yield Out("the catalogue asks no boot parameter of these machines")
 
@@ -57,13 +58,14 @@ def read_requests(facts: Facts) -> Instances:
 
 @define(
     id="node.lossless", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
-    holds="on every RoCE rail of bare metal the card sorts data and congestion notices by DSCP into their priorities, and the "
-    "data's priority alone pauses (PFC); where the driver shows it, notices of congestion are sent and obeyed (ECN), with their "
-    "DSCP",
+    holds="on every RoCE rail of a site's own machines the card sorts data and congestion notices by DSCP into their priorities, "
+    "and the data's priority alone pauses (PFC); where the driver shows it, notices of congestion are sent and obeyed (ECN), "
+    "with their DSCP",
     accuses="rails", runbook="lossless",
 )  # fmt: skip
 def lossless(facts: Facts) -> Instances:
-    if facts.own_bridges and "roce" in facts.transports:
+    # A provider's agents set the classes of its cards, on its bare metal too.
+    if facts.own_bridges and not facts.metadata_service and "roce" in facts.transports:
         yield In("RoCE on every rail has the class that the leaf switches keep lossless")
     else:
         yield Out("no rail is RoCE whose classes are the site's to set")

@@ -32,6 +32,7 @@ from railbed.contract import (
     as_observed,
     expectations,
     mounts,
+    wanted,
 )
 from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE, WHEELS_PORT
 from railbed.effects import acceptance
@@ -48,8 +49,6 @@ ALWAYS = (
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
 """Groups whose members the roles of other nodes ask for: whole in every inventory."""
-ROUTED_LINK_PREFIX = 31
-"""Prefix length of a link between two (RFC 3021)."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def _groups(
                 join("refused_nodes", node.name)
         if _routed(contract, node):
             join("rails_routed", node.name)
-        elif _to_route(contract, node):
+        elif wanted.are_routed(contract, node):
             join("rails_unnamed", node.name)
     for filesystem in contract.filesystems:
         if filesystem.metadata_server:
@@ -294,7 +293,7 @@ def _refused(node: Node, observed: Mapping[str, NodeFacts]) -> list[str]:
 
 def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) -> dict[str, str]:
     """Why the rails of a node cannot be routed, where they should be: nobody knows which interfaces they are."""
-    if not _to_route(contract, node) or _routed(contract, node):
+    if not wanted.are_routed(contract, node) or _routed(contract, node):
         return {}
     seen = as_observed.known(node, observed)
     reason = seen.unproven if seen else "the node was not observed yet"
@@ -355,16 +354,9 @@ def _routes(contract: Contract, node: Node) -> list[dict[str, Any]]:
     return [_route(rail, nic) for rail, nic in _routed(contract, node)]
 
 
-def _to_route(contract: Contract, node: Node) -> bool:
-    """Whether the rails are links to be routed: RoCE, addresses of a /31, whose other end is the gateway, and an MTU."""
-    if not node.rails or contract.machine(node.machine).transport != "roce":
-        return False
-    return all(rail.address.endswith(f"/{ROUTED_LINK_PREFIX}") and rail.mtu for rail in node.rails)
-
-
 def _routed(contract: Contract, node: Node) -> list[tuple[Rail, Nic]]:
     """The rails that are routed links, each with its first card, which carries the address; all of a node's or none."""
-    if not _to_route(contract, node):
+    if not wanted.are_routed(contract, node):
         return []
     first = {rail.index: (rail, nic) for rail, nic in reversed(contract.nics(node))}
     known = [first[rail.index] for rail in node.rails if rail.index in first and first[rail.index][1].netdev]

@@ -26,6 +26,8 @@ KERNEL = "kernel"
 """Of this the release locks the version that runs; which package brings it is the image's choice."""
 BARE = "acs_nodes"
 """Group of the nodes whose PCI bridges are their own: no host is above them."""
+PROVIDED = "imds_nodes"
+"""Group of the nodes that a cloud provides."""
 CONTAINERS = ("container_toolkit", "enroot")
 """Of these, what a job's containers need."""
 

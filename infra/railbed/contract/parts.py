@@ -147,6 +147,9 @@ class NodeImage(FrozenModel):
     """File with the release of the image; empty: none."""
     mpi_home: scalars.FolderPattern = ""
     """Folder of the image's MPI."""
+    boot_line: list[scalars.BootParameter] = Field(default_factory=list, exclude_if=lambda words: not words)
+    """Words of its kernel's command line that stand in for one of the class's. Left out where there is none, so that contracts of
+    the time before keep their hash."""
 
 
 class NodeClass(FrozenModel):

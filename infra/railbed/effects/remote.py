@@ -15,6 +15,7 @@ from railbed.effects.workspace import Workspace
 from railbed.run import Result, Session, run
 
 T = TypeVar("T")
+ROOT = "root"
 
 
 def write_ssh_files(work: Workspace, contract: Contract) -> None:
@@ -66,6 +67,7 @@ class Remote:
         self.work = work
         self.contract = contract
         self._slowdown = {node.name: contract.slowdown(node) for node in contract.nodes if node.machine}
+        self._logins = {node.name: node.ssh.user for node in contract.nodes}
         control_sockets.ensure_folder()
 
     def ssh_argv(self, node: str) -> list[str]:
@@ -82,19 +84,29 @@ class Remote:
         check: bool = True,
         keep_bytes: int = NODE_OUTPUT_BYTES,
     ) -> Result:
-        """Runs ``command`` (a list is quoted, a string is given to the node's shell) as the contract's user.
+        """Runs ``command`` (a list is quoted, a string is given to the node's shell) as root.
 
         Of each stream at most ``keep_bytes`` are kept, its beginning and its end. ``timeout_s`` is that of a node whose processor
         is its own; one whose processor is emulated gets more (``Machine.slowdown``).
         """
-        text = command if isinstance(command, str) else shlex.join(command)
-        argv = [*self.ssh_argv(node), text]
+        argv = [*self.ssh_argv(node), self.command(node, command)]
         limit_s = timeout_s * self._slowdown.get(node, 1.0)
         return run(argv, stdin=stdin, timeout_s=limit_s, check=check, keep_bytes=keep_bytes)
 
     def session(self, node: str, command: Sequence[str]) -> Session:
-        """Starts ``command`` as the contract's user, to be asked line by line."""
-        return Session([*self.ssh_argv(node), shlex.join(command)])
+        """Starts ``command`` as root, to be asked line by line."""
+        return Session([*self.ssh_argv(node), self.command(node, command)])
+
+    def command(self, node: str, command: Sequence[str] | str) -> str:
+        """What the shell of the login is given.
+
+        Hosts of clouds let in a login with sudo. What is measured there is what root measures elsewhere, and only root may use
+        Slurm's reservation of nodes that are not accepted yet.
+        """
+        text = command if isinstance(command, str) else shlex.join(command)
+        if self._logins.get(node, ROOT) == ROOT:
+            return text
+        return f"sudo -n -- bash -c {shlex.quote(text)}"
 
     def each(
         self, nodes: Iterable[str], work: Callable[[str], T], at_once: int | None = None

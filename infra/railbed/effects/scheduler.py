@@ -33,18 +33,12 @@ class Scheduler:
         self.timeout_s = timeout_s
         self.controller, *self._others = [node.name for node in controllers]
 
-    def run(
-        self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None, as_root: bool = True
-    ) -> Result:
-        """Through the first controller that SSH reaches: Slurm's programs find the one that schedules by themselves.
-
-        ``as_root`` also where railbed logs in as another: only root is told of everybody's jobs, and may change nodes.
-        """
+    def run(self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None) -> Result:
+        """Through the first controller that SSH reaches: Slurm's programs find the one that schedules by themselves."""
         while True:
-            login = self.remote.contract.node(self.controller).ssh.user
             answer = self.remote.run(
                 self.controller,
-                ["sudo", "-n", *argv] if as_root and login != "root" else argv,
+                argv,
                 stdin=stdin,
                 timeout_s=self.timeout_s,
                 check=False,
@@ -137,7 +131,7 @@ class Scheduler:
     def submit(self, script: str, options: Sequence[str]) -> str:
         """Submits a batch script (text) and returns the job's number."""
         argv = ["sbatch", "--parsable", f"--partition={PARTITION}", *options]
-        answer = self.run(argv, stdin=script, as_root=False)
+        answer = self.run(argv, stdin=script)
         return answer.stdout.strip().split(";")[0]
 
     def job_state(self, job: str) -> dict[str, str]:

@@ -37,10 +37,12 @@ class Ground(FrozenModel):
     """Of the site's own certificate, with ``mok``."""
     mirrored: bool = False
     """Whether packages come from a mirror of the site: what sources of the image have says nothing of it."""
-    bare_metal: bool = False
-    """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
+    own_cards: bool = False
+    """Whether links and firmware of the cards are the site's to set; a cloud's are not, on its bare metal neither."""
     rails_named: bool = False
     """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be inferred."""
+    rails_routed: bool = False
+    """Whether rails are routed links whose interfaces only the node can name: without these nothing of them is set."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
     """First number of a card's firmware, which is its generation → the oldest that goes with the release."""
 
@@ -55,9 +57,9 @@ def refused(
     found = [_secure_boot(seen, ground), _headers(seen, ground)]
     if wanted is not None:
         rails = rails or mapped(seen, wanted)
-        other = _link_type(seen, wanted) if ground.bare_metal else ""
+        other = _link_type(seen, wanted) if ground.own_cards else ""
         found += [other, "" if other else _lacking(seen, ground, wanted, rails)]
-        found += [_firmware(seen, ground, rails) if ground.bare_metal else ""]
+        found += [_firmware(seen, ground, rails) if ground.own_cards else ""]
     return [problem for problem in found if problem]
 
 
@@ -115,7 +117,8 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     """Rails that cannot be mapped though the cards' driver is there: a card is missing, or two are equally near to a GPU.
 
     One rail's card at its full rate shows that the driver knows this kind of card. Where cards have names, and on a cloud, only
-    what is not there counts: a guest's bridges may be the host's, and what shows them may come with the installation.
+    what is not there counts: a guest's bridges may be the host's, and what shows them may come with the installation. Routed
+    rails of a site need names of interfaces too: without them they would be refused later, after the packages.
     """
     if rails.why not in (Why.FEW, Why.AMBIGUOUS) or wanted.nic_gbps is None:
         return ""
@@ -123,7 +126,8 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     if not any(nic.rate_gbps is not None for nic in there):
         return ""
     complete = len(seen.gpus) == wanted.gpus and len(there) >= wanted.rails * (wanted.nics_per_rail or 0)
-    if complete and (ground.rails_named or not ground.bare_metal):
+    named = ground.rails_named and not ground.rails_routed
+    if complete and (named or not ground.own_cards):
         return ""
     if rails.why is Why.FEW:
         return f"cards or GPUs are missing: {rails.unproven}. Repair the node, or take it out of its pool"

@@ -10,6 +10,7 @@ from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
 from railbed.plan import images, node_classes
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
+from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import CLOUDS, LabPlatform
@@ -33,6 +34,11 @@ def of(
     machine, provided = pools[0].machine, spec.platform.kind in CLOUDS
     place = spec.platform if isinstance(spec.platform, MetalPlatform) else None
     hosts = spec.platform.hosts if isinstance(spec.platform, LabPlatform) else "machine"
+    words = node_classes.boot_line_of(
+        machine, hosts, max(pool.huge_pages_gib for pool in pools), provided=provided
+    )
+    profiles = sorted({images.of_pool(spec, pool) for pool in spec.pools})
+    known = compat.facts_of(machine)
     return Facts(
         machine=machine,
         transports=sorted({pool.machine.spoken for pool in pools}),
@@ -54,9 +60,8 @@ def of(
         release=software.release,
         installed=images.said(spec, software.versions),
         own_bridges=node_classes.is_bare(machine, hosts, provided=provided),
-        boot_line=node_classes.boot_line_of(
-            machine, hosts, max(pool.huge_pages_gib for pool in pools), provided=provided
-        ),
+        boot_line=words,
+        boot_line_kept=[word for one in profiles for word in node_classes.kept_words(one, words, known)],
         name_servers=spec.site.dns.servers if spec.site.dns else [],
         directory=spec.site.directory is not None,
         pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,

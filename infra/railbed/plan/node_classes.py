@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import Field
+
 from railbed import catalog
 from railbed.claims import WORKERS, FrozenModel
 from railbed.software import compat
@@ -135,6 +137,7 @@ class PlannedImage(FrozenModel):
     names_devices: bool
     stamp: str
     mpi_home: str
+    boot_line: list[str] = Field(default_factory=list, exclude_if=lambda words: not words)
 
 
 class PlannedClass(FrozenModel):
@@ -203,6 +206,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     packages = {name: pin for name, pin in packages.items() if name not in profile.not_asked}
     words = boot_line(groups, known) + huge_pages(kind.huge_pages_gib)
     image = _image(profile, brought, list(follows), rails="rdma_nodes" in groups)
+    image = image.model_copy(update={"boot_line": kept_words(kind.image, words, known)})
     if not cluster.image_sources:
         image = image.model_copy(update={"apt_sources": []})
     groups += [BOOT_LINE] if words else []
@@ -248,13 +252,15 @@ def hosts_of(role: str, hosts: Hosts, vendor: str) -> Hosts:
 def is_bare(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> bool:
     """Whether kernel and PCI bridges are the whole machine's: a guest's are behind its host's.
 
-    ``provided``: by a cloud, which may give a machine of a maker's kind as a guest.
+    ``provided``: by a cloud, which may give a machine of a maker's kind as a guest. Of a shape of its own the catalogue says it.
     """
-    return machine is not None and machine.vendor == "metal" and hosts == "machine" and not provided
+    if machine is None or hosts != "machine":
+        return False
+    return machine.bare_metal or (machine.vendor == "metal" and not provided)
 
 
 def sets_boot_line(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> bool:
-    """Whether the kernel's command line is the cluster's to set: nobody's image and no provider has one of its own."""
+    """Whether the kernel's command line is the cluster's to add to: no host is below, whose IOMMU would count instead."""
     own = machine is not None and machine.vendor == LAB and hosts == "machine"
     return own or is_bare(machine, hosts, provided=provided)
 
@@ -264,6 +270,17 @@ def boot_line_of(machine: catalog.Machine, hosts: str, huge_pages_gib: int, *, p
     sets = _said(sets_boot_line(machine, hosts, provided=provided))
     words = boot_line(["gpu_nodes"], {**compat.facts_of(machine), "hosts": hosts, "boot_line": sets})
     return words + huge_pages(huge_pages_gib)
+
+
+def kept_words(profile: str, words: list[str], known: dict[str, str]) -> list[str]:
+    """What images of ``profile`` may have in the place of one of ``words``: then that is not added."""
+    asked = {word.split("=", 1)[0] for word in words}
+    return [
+        one.parameter
+        for name, one in catalog.load_image(profile).boot_line.items()
+        if one.parameter.split("=", 1)[0] in asked
+        and compat.holds(one.when, known, f"{profile}.boot_line.{name}")
+    ]
 
 
 def huge_pages(gib: int) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from railbed import catalog
 from railbed.claims import Claim, table
 from railbed.errors import UsageError
-from railbed.plan import images, sources
+from railbed.plan import images, node_classes, sources
 from railbed.plan.parts import ClusterPlan, PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers, storage_network
 from railbed.spec.cluster import OnDemand
@@ -46,7 +46,8 @@ def of(
         )
         yield Warned(code="ONE_CONTROLLER", path=f"{where}.filesystems", message=message)
     signing = spec.software.module_signing.kind
-    if isinstance(spec.platform, MetalPlatform) and signing != "off":
+    provided = isinstance(spec.platform, CloudPlatform)
+    if signing != "off" and any(node_classes.is_bare(p.machine, "machine", provided=provided) for p in pools):
         message = (
             f"`{signing}` is for nodes in secure boot, whose kernel lets nobody write PCI registers: railbed can neither turn "
             "ACS off nor raise read requests there, and `node.acs` and `node.read_requests` stay unproven where the machine's "

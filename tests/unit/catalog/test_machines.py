@@ -65,6 +65,17 @@ def test_no_ceiling_inside_a_domain_is_above_the_links(machine: Machine) -> None
     assert nvls is None or (machine.nvls and ring is not None and ring < nvls < 2 * one_way)
 
 
+BARE = re.compile(r"^oci/BM\.|[.-]metal$|^(alicloud|volcengine)/ecs\.ebm")
+"""How providers call shapes that they rent bare."""
+
+
+def test_a_shape_that_is_called_bare_metal_says_so_with_its_source(machine: Machine) -> None:
+    """Else its boot line, PCI bridges and read requests would be nobody's."""
+    assert machine.bare_metal == bool(BARE.search(machine.key)), machine.key
+    assert not machine.bare_metal or machine.provenance["bare_metal"].source
+    assert not (machine.bare_metal and machine.vendor in ("metal", "lab")), "who provides it decides"
+
+
 def test_payload_follows_from_the_transport(machine: Machine) -> None:
     # A shaper of the lab counts no preamble, FCS or gap.
     roce = 4096 / (4154 if machine.stands_for else 4178)

@@ -15,6 +15,7 @@ from railbed.configure import converge, observing, playbook
 from railbed.configure.inventory import Paths, build
 from railbed.configure.runner import Run
 from railbed.contract import Contract, Identity, Node, Rail, as_observed
+from railbed.contract import wanted as contract_wanted
 from railbed.effects import observations
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
@@ -155,6 +156,38 @@ def test_roce_rails_that_nobody_named_are_refused_with_what_was_seen(roce: Contr
     assert made.hostvars[NODE]["railbed_rails_unnamed"].startswith("7 of 8")
     assert made.hostvars["h100-1"]["railbed_rails_unnamed"] == "the node was not observed yet"
     assert "sockets" not in json.loads(made.variables["railbed_job_nodes"])[1]
+
+
+@pytest.mark.parametrize(("up", "refused"), [(True, [NODE]), (False, [])])
+def test_routed_rails_that_a_loaded_driver_leaves_ambiguous_are_refused_in_the_first_play(
+    tmp_path: Path, roce: Contract, up: bool, refused: list[str]
+) -> None:
+    """Also where the catalogue names the RDMA devices: the interfaces are still nobody's. Without a link it may be the driver."""
+    told = roce.machines[0].model_copy(update={"rdma_devices": [f"mlx5_{i}" for i in range(8)]})
+    bare = [one.model_copy(update={"groups": [*one.groups, "acs_nodes"]}) for one in roce.classes]
+    made, one = sealed(roce.model_copy(update={"machines": [told], "classes": bare})), kind("hgx-h100-roce")
+    one["switches"][2]["nics"].append({"bus": "3e", "rdma": "mlx5_77"})
+    for nic in (nic for switch in one["switches"] for nic in switch["nics"]):
+        nic["up"] = up
+    ground = contract_wanted.ground(made, made.node(NODE))
+    seen = facts(
+        Tree(tmp_path / "tree", one).observation(), wanted(one), made.node(NODE).identity.value, ground
+    )
+    groups = build(made, {}, PATHS, observed={NODE: seen}).groups
+    assert (ground.rails_named, ground.rails_routed) == (True, True)
+    assert groups["refused_nodes"] == refused and NODE in groups["rails_unnamed"]
+
+
+def test_rails_whose_interfaces_the_catalogue_names_are_left_to_it(roce: Contract) -> None:
+    told = roce.machines[0].model_copy(update={"netdevs": [f"rail{i}" for i in range(8)]})
+    made = sealed(roce.model_copy(update={"machines": [told]}))
+    assert not contract_wanted.ground(made, made.node(NODE)).rails_routed
+    unaddressed = [
+        n.model_copy(update={"rails": [r.model_copy(update={"address": ""}) for r in n.rails]})
+        for n in roce.nodes
+    ]
+    other = sealed(roce.model_copy(update={"nodes": unaddressed}))
+    assert not contract_wanted.ground(other, other.node(NODE)).rails_routed
 
 
 def test_devices_keep_the_kernels_names_only_where_the_catalogue_says_those(roce: Contract) -> None:

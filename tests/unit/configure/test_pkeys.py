@@ -19,6 +19,7 @@ from railbed.errors import UsageError
 from railbed.hardware import NodeFacts, mapped, pkeys
 from railbed.hardware.facts import RailNames, facts
 from railbed.validate.flow_perftest import Perftest
+from railbed.validate.flow_tool import Flow
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = 0x12
@@ -105,7 +106,7 @@ def test_rails_are_measured_in_the_partition(contract: Contract) -> None:
         seen = NodeFacts(identity=node.identity.value, pkey_place=place, rails=names)
         named = as_observed.named(contract, {node.name: seen}).node(node.name)
         first = named.rails[0].nics[0]
-        flow = (node.name, "other", named.rails[0].index)
+        flow = Flow(node.name, "other", named.rails[0].index)
         places = {name: SimpleNamespace(cards=[first], node=named) for name in (node.name, "other")}
         (run,) = Perftest("infiniband").runs(flow, places, bidirectional=False, seconds=1)
         for end in (run.client, run.server):

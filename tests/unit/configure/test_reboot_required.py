@@ -75,3 +75,17 @@ def test_a_kernel_that_was_booted_without_a_parameter(tmp_path: Path, line: str,
     put(tmp_path, "proc/cmdline", f"BOOT_IMAGE=/boot/vmlinuz {line}\n")
     called = modules.call(BOOT, root=str(tmp_path), release="6.1.0-30-amd64", boot_line=["iommu=pt", "nosmt"])
     assert called["reasons"] == ([f"the kernel was booted without {lacking}"] if lacking else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "lacking"),
+    [("ro iommu=off", []), ("ro iommu=off iommu=soft", ["iommu=pt"]), ("ro", ["iommu=pt"])],
+)
+def test_a_word_of_the_image_that_may_stand_in_needs_no_boot(
+    tmp_path: Path, line: str, lacking: list[str]
+) -> None:
+    put(tmp_path, "proc/cmdline", f"BOOT_IMAGE=/boot/vmlinuz {line}\n")
+    called = modules.call(
+        BOOT, root=str(tmp_path), release="6.1.0-30-amd64", boot_line=["iommu=pt"], kept=["iommu=off"]
+    )
+    assert called["reasons"] == [f"the kernel was booted without {word}" for word in lacking]

@@ -39,6 +39,7 @@ for name in names:
     if verb in ("start", "restart"):
         if u.get("breaks"): print("Job for unit failed.", file=sys.stderr); sys.exit(1)
         start(u)
+        if verb == "restart" and u.get("takes"): units[u["takes"]]["ActiveState"] = "activating"
 if verb == "daemon-reload":
     for u in units.values(): u["NeedDaemonReload"] = "no"
 save()
@@ -179,6 +180,22 @@ def test_a_unit_that_dies_right_after_its_start_is_a_failure_with_its_last_words
     host.add("chrony.service", UnitFileState="enabled", after_start="failed")
     answer = call()
     assert answer["failed"] and "is failed" in answer["msg"] and "last words" in answer["msg"]
+
+
+def test_a_oneshot_that_starts_again_with_what_it_requires_is_waited_for(host: Host, tmp_path: Path) -> None:
+    """A restart of slurmdbd starts the registration of the cluster again, and does not wait for it."""
+    file = tmp_path / "slurmdbd.conf"
+    file.write_text("a")
+    host.add("register.service", UnitFileState="enabled", ActiveState="active")
+    host.add("slurmdbd.service", UnitFileState="enabled", takes="register.service")
+    wanted = [{"name": "slurmdbd.service", "files": [str(file)]}, {"name": "register.service"}]
+    assert modules.call(UNITS, check=False, units=wanted, settle_s=0)["changed"]
+    file.write_text("b")
+    host.done()
+    again = modules.call(UNITS, check=False, units=wanted, settle_s=0)
+    assert again["states"] == {"slurmdbd.service": "active", "register.service": "active"}, again
+    assert host.done() == ["restart slurmdbd.service", "start register.service"]
+    assert again["actions"] == [["restart", "slurmdbd.service"]]
 
 
 def test_a_unit_that_cannot_start_is_a_failure(host: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,35 @@ def test_a_contract_of_real_processors_keeps_its_hash() -> None:
     made = small()
     assert slowed(made, accelerator.KVM_HERE).digest() == made.digest()
     assert slowed(made, accelerator.TCG).digest() != made.digest()
+
+
+def test_a_login_that_is_not_root_becomes_it(tmp_path: Path) -> None:
+    """As hosts of clouds have it: the reservation of nodes that are not accepted is for root alone."""
+    contract = small()
+    modules.program(
+        tmp_path,
+        "sudo",
+        "import os, sys; assert sys.argv[1:3] == ['-n', '--']; os.environ['AS'] = 'root'; os.execvp(sys.argv[3], sys.argv[3:])",
+    )
+    nodes = [
+        node.model_copy(
+            update={
+                "ssh": node.ssh.model_copy(update={"user": "railbed" if node.name == "h100-0" else "root"})
+            }
+        )
+        for node in contract.nodes
+    ]
+    over = Remote(Workspace(tmp_path, "lab"), contract.model_copy(update={"nodes": nodes}))
+    ask = ["sh", "-c", 'echo "$AS $1"', "_", "it's a word"]
+    shown = {}
+    for name in ("h100-0", "ctl0"):
+        text = over.command(name, ask)
+        done = subprocess.run(
+            ["bash", "-c", text],
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        shown[name] = done.stdout.strip()
+    assert shown == {"h100-0": "root it's a word", "ctl0": "it's a word"}

@@ -21,7 +21,7 @@ from railbed.validate.node.probe import Answer
 
 CERTIFICATE = b"0\x82 a certificate in DER, made up"
 SHA = hashlib.sha256(CERTIFICATE).hexdigest()
-BARE = Ground(bare_metal=True)
+BARE = Ground(own_cards=True)
 
 
 def signature_list(kind: bytes, *entries: bytes) -> bytes:
@@ -156,13 +156,13 @@ def test_a_card_that_died_is_no_wrong_protocol(seen: Observation) -> None:
 def test_firmware_is_judged_only_where_a_range_is_known(
     seen: Observation, least: dict[str, str], count: int
 ) -> None:
-    found = refused(seen, Ground(bare_metal=True, nic_firmware=least), H100)
+    found = refused(seen, Ground(own_cards=True, nic_firmware=least), H100)
     assert len(found) == count and ("mlx5_0 has 28.39.1002" in "".join(found)) == bool(count)
     odd = [nic.model_copy(update={"firmware": "custom"}) for nic in seen.nics]
     assert (
         refused(
             seen.model_copy(update={"nics": odd}),
-            Ground(bare_metal=True, nic_firmware=least),
+            Ground(own_cards=True, nic_firmware=least),
             H100,
         )
         == []
@@ -178,7 +178,7 @@ def test_firmware_of_cards_that_are_no_rails_is_not_judged(
         nic.model_copy(update={"firmware": "28.30.1000"}) if nic.device == device else nic
         for nic in seen.nics
     ]
-    ground = Ground(bare_metal=True, nic_firmware={"28": "28.39.1002"})
+    ground = Ground(own_cards=True, nic_firmware={"28": "28.39.1002"})
     found = refused(seen.model_copy(update={"nics": nics}), ground, H100)
     assert len(found) == count and ("mlx5_0 has 28.30.1000" in "".join(found)) == bool(count)
     assert refused(seen.model_copy(update={"nics": nics}), ground, None) == []
@@ -232,8 +232,10 @@ def test_rails_that_cannot_be_mapped_are_refused_before_anything_is_installed(
     found = lacking(tmp_path / "bare", "hgx-h100-roce", change)
     assert (found == []) is (bare == "") and bare in "".join(found)
     assert bool(lacking(tmp_path / "cloud", "hgx-h100-roce", change, Ground())) is cloud
-    named = Ground(bare_metal=True, rails_named=True)
+    named = Ground(own_cards=True, rails_named=True)
     assert bool(lacking(tmp_path / "named", "hgx-h100-roce", change, named)) is cloud
+    routed = Ground(own_cards=True, rails_named=True, rails_routed=True)
+    assert bool(lacking(tmp_path / "routed", "hgx-h100-roce", change, routed)) is (bare != "")
 
 
 @pytest.mark.parametrize(

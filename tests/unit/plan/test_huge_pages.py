@@ -36,6 +36,19 @@ def test_a_clouds_nodes_are_booted_with_them_and_claim_it() -> None:
     assert not [one for one in made("gcp-cluster").claims if one.id.startswith("node.boot_line")]
 
 
+BARE = ("node.boot_line", "node.acs", "node.read_requests")
+
+
+def test_bare_metal_of_a_cloud_claims_its_ground_and_a_virtual_machine_does_not() -> None:
+    """What a provider sets on its cards stays out on both."""
+    oci, gcp = made("oci-cluster"), made("gcp-cluster")
+    said = {one.id: one.statement for one in oci.claims}
+    assert set(BARE) <= set(said) and said["node.boot_line"].endswith("iommu=pt, or its image's iommu=off")
+    assert not set(BARE) & {one.id for one in gcp.claims}
+    assert set(BARE) <= {one.id for one in gcp.out_of_scope}
+    assert "node.lossless" in {one.id for one in oci.out_of_scope}
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(SpecError, match="more than half"):
         made("metal-cluster", pools=asking("metal-cluster", 1500))

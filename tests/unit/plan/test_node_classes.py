@@ -172,7 +172,7 @@ def test_clients_bring_what_they_mount_and_no_other(kind: str, package: str) -> 
     assert package in found and not others & set(found)
 
 
-def test_only_a_whole_machine_that_no_cloud_provides_has_boot_line_and_bridges_of_its_own() -> None:
+def test_a_whole_machine_of_the_site_has_boot_line_and_bridges_of_its_own() -> None:
     """A cloud may give a machine of a maker's kind as a guest, whose IOMMU and bridges are its host's."""
     bare = of(Kind("compute", H100, rails=True))
     assert bare.boot_line == ["iommu=pt"]
@@ -182,6 +182,45 @@ def test_only_a_whole_machine_that_no_cloud_provides_has_boot_line_and_bridges_o
         of(Kind("compute", H100), hosts="container"),
     ):
         assert guest.boot_line == [] and not {"boot_line_nodes", "acs_nodes"} & set(guest.groups)
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        ("oci/BM.GPU.H100.8", ["iommu=pt"]),
+        ("volcengine/ecs.ebmhpcpni3l.48xlarge", ["iommu=pt"]),
+        ("gcp/a4x-maxgpu-4g-metal", []),
+        ("gcp/a3-ultragpu-8g", None),
+        ("azure/Standard_ND96isr_H100_v5", None),
+    ],
+)
+def test_bare_metal_of_a_cloud_has_its_kernel_and_bridges_and_a_virtual_machine_has_not(
+    machine: str, words: list[str] | None
+) -> None:
+    """None: a guest. Arm has bridges, and no word."""
+    found = of(Kind("compute", machine, rails=True), imds=True)
+    assert found.boot_line == (words or [])
+    assert ("boot_line_nodes" in found.groups, "acs_nodes" in found.groups) == (
+        bool(words),
+        words is not None,
+    )
+    inside = of(Kind("compute", machine), hosts="container", imds=True)
+    assert not {"boot_line_nodes", "acs_nodes"} & set(inside.groups)
+
+
+@pytest.mark.parametrize(
+    ("machine", "image", "kept"),
+    [
+        ("oci/BM.GPU.H100.8", "oci-gpu", ["iommu=off"]),
+        ("oci/BM.GPU.B300.8", "oci-gpu", ["iommu=off", "iommu=on"]),
+        ("oci/BM.GPU.GB200-v3.4", "oci-gpu", []),
+        ("oci/BM.GPU.H100.8", "stock", []),
+    ],
+)
+def test_words_of_an_image_stand_in_for_what_would_be_added(
+    machine: str, image: str, kept: list[str]
+) -> None:
+    assert of(Kind("compute", machine, rails=True, image=image), imds=True).image.boot_line == kept
 
 
 @pytest.mark.parametrize(("nets", "controller"), [({"o2ib"}, True), ({"efa"}, False), (set(), False)])

@@ -23,19 +23,22 @@ def test_every_example_goes_with_its_release(file: Path) -> None:
     assert planned.versions["nvidia_driver"]
 
 
+MOK = {"kind": "mok", "certificate_sha256": "0" * 64}
+
+
 @pytest.mark.parametrize(
-    ("signing", "warned"),
+    ("example", "signing", "warned"),
     [
-        ({"kind": "off"}, False),
-        ({"kind": "mok", "certificate_sha256": "0" * 64}, True),
+        ("metal-cluster", {"kind": "off"}, False),
+        ("metal-cluster", MOK, True),
+        ("oci-cluster", MOK, True),
+        ("gcp-cluster", MOK, False),
     ],
 )
 def test_bare_metal_in_secure_boot_is_told_what_lockdown_keeps_from_it(
-    signing: dict[str, str], warned: bool
+    example: str, signing: dict[str, str], warned: bool
 ) -> None:
-    data = yaml.safe_load((EXAMPLES[0].parent / "metal-cluster.yaml").read_text())["config"][
-        "railbed:cluster"
-    ]
+    data = yaml.safe_load((EXAMPLES[0].parent / f"{example}.yaml").read_text())["config"]["railbed:cluster"]
     data["software"]["module_signing"] = signing
     found = [one for one in plan.plan(specs.from_config(data, "x")).warnings if one.code == "LOCKDOWN"]
     assert [one.path for one in found] == ["railbed:cluster.software.module_signing"] * warned

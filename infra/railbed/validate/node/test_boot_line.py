@@ -13,7 +13,10 @@ HUGE_PAGES = "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
 
 
 def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
-    """The running kernel has each parameter, as given last: of two with one name the kernel takes the later."""
+    """The running kernel has each parameter, as given last: of two with one name the kernel takes the later.
+
+    In its place it may have what its image gave it, where the image's profile says so.
+    """
     expected = [str(word) for word in want.get("boot_line") or []]
     line = probe.read("/proc/cmdline")
     words = (line or "").split()
@@ -21,7 +24,13 @@ def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
         why = "no parameter is expected" if not expected else "/proc/cmdline cannot be read"
         return Finding("unproven", why, expected=" ".join(expected) or None)
     has = {word.split("=", 1)[0]: word for word in words}
-    wrong = [word for word in expected if has.get(word.split("=", 1)[0]) != word]
+    kept = [word for word in want["image"].get("boot_line") or [] if has.get(word.split("=", 1)[0]) == word]
+    stands_in = {word.split("=", 1)[0] for word in kept}
+    wrong = [
+        word
+        for word in expected
+        if (name := word.split("=", 1)[0]) not in stands_in and has.get(name) != word
+    ]
     if wrong:
         shown = ", ".join(f"{word} (has {has.get(word.split('=', 1)[0], 'none')})" for word in wrong)
         return Finding(
@@ -36,7 +45,11 @@ def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
     if asked and there != asked:
         said = f"the kernel set {there or 'no'} pages of 1 GiB aside, and not {asked}: too little memory was whole at boot"
         return Finding("fail", said, there, "pages", asked, ("kernel",))
-    return Finding("pass", f"booted with {' '.join(expected)}", " ".join(words), "", " ".join(expected))
+    shown = " ".join(word for word in expected if word.split("=", 1)[0] not in stands_in)
+    said = " and ".join(
+        [*([shown] if shown else []), *([f"the image's own {' '.join(kept)}"] if kept else [])]
+    )
+    return Finding("pass", f"booted with {said}", " ".join(words), "", " ".join(expected))
 
 
 @pytest.mark.claim("node.boot_line")
