@@ -79,7 +79,9 @@ def test_a_sender_without_a_rate_does_not_condemn_its_receiver() -> None:
     assert (found.verdict, found.guilty) == (Verdict.UNPROVEN, []), found.reason
     assert judged(cut + flows({("b", 1): 391.0}, 2)).verdict is Verdict.PASS, "once more, and whole"
     found = judged(cut + flows({("c", 0): 150.0}, 2))
-    assert (found.verdict, found.guilty) == (Verdict.FAIL, [("c", "rail 0")]), "what is low by itself stays low"
+    assert (found.verdict, found.guilty) == (Verdict.FAIL, [("c", "rail 0")]), (
+        "what is low by itself stays low"
+    )
 
 
 def test_counters_are_read_from_sysfs_and_ethtool() -> None:
