@@ -96,6 +96,8 @@ class AwsView:
     kind = "aws"
     examples = ("aws-cluster", "aws-hosts", "aws-flagship")
     machines = {  # noqa: RUF012  an attribute of the protocol
+        "aws/p4d.24xlarge": "aws-cluster",
+        "aws/p4de.24xlarge": "aws-cluster",
         "aws/p5.48xlarge": "aws-cluster",
         "aws/p5e.48xlarge": "aws-cluster",
         "aws/p5en.48xlarge": "aws-cluster",

@@ -269,7 +269,7 @@ def test_every_machine_has_a_layout_or_is_named_here() -> None:
     assert keys - set(facts().first_efa_card) == {"aws/p6e-gb200.36xlarge"}
     assert set(VIEW.machines) == set(facts().first_efa_card)
     for key in VIEW.machines:
-        assert layout.interfaces(catalog.load_machine(key), with_efa=False) == [layout.PRIMARY]
+        assert layout.interfaces(catalog.load_machine(key), with_rails=False) == [layout.PRIMARY]
 
 
 @pytest.mark.parametrize(

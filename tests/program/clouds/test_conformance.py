@@ -174,8 +174,10 @@ def test_the_policy_pack_has_nothing_against_it_and_knows_its_types(
 
 def test_the_contract_has_one_shape_on_every_cloud(base: dict[tuple[str, str], Case]) -> None:
     # One of a closed set of forms, each with its own values; servers that only some providers have; what images bring; sources
-    # that only some nodes build; and claims that only some rails leave without a measurement.
-    own = (".nodes.ssh.proxy", ".ntp", ".classes.image.", ".software.files.", ".claims.unmeasured")
+    # that only some nodes build; the boot line of bare metal; and claims that only some rails leave without a measurement.
+    own = (
+        ".nodes.ssh.proxy", ".ntp", ".classes.image.", ".classes.boot_line", ".software.files.", ".claims.unmeasured",
+    )  # fmt: skip
     shapes = {
         kind: {one for one in cases.shape(base[kind, "cluster"].run.contract) if not one.startswith(own)}
         for kind in KINDS

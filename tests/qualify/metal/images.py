@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects.debian_sources import debian_source
 from railbed.effects.ironic.ramdisk import build
-from railbed.effects.lab.image import debian_source
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
@@ -120,7 +120,7 @@ def _made(kind: str, content: list[str], make: Callable[[Path], None]) -> Path:
 
 def _disk(out: Path) -> None:
     tree = out / "tree"
-    uri, keyring = debian_source()
+    uri, keyring = debian_source(SUITE)
     archive = build.builds_dir() / "archives"
     run(
         ["debootstrap", "--variant=minbase", f"--cache-dir={archive}", f"--keyring={keyring}", f"--include={','.join(PACKAGES)}",

@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects.debian_sources import APT_DIR, debian_source, debian_sources_text
 from railbed.effects.lab import content
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
-from railbed.errors import HostError
 from railbed.run import run
 
-APT_DIR = Path("/etc/apt")
 BUILD_SOURCES = "sources.list.d/build.sources"
 Say = Callable[[str], None]
 
@@ -51,7 +50,7 @@ def ensure_image(say: Say) -> Path:
 
 
 def _debootstrap(root: Path) -> None:
-    uri, keyring = debian_source()
+    uri, keyring = debian_source(content.SUITE)
     archive = images_dir() / "archives"
     archive.mkdir(parents=True, exist_ok=True)
     run(
@@ -61,44 +60,6 @@ def _debootstrap(root: Path) -> None:
         ],
         timeout_s=BUILD_TIMEOUT_S, log=images_dir() / "debootstrap.log",
     )  # fmt: skip
-
-
-def debian_source() -> tuple[str, Path]:
-    """The machine's own Debian mirror and keyring, from its deb822 or one-line sources. Raises HostError without one."""
-    for source in sorted((APT_DIR / "sources.list.d").glob("*.sources")):
-        for stanza in re.split(r"\n\s*\n", source.read_text()):
-            fields = dict(re.findall(r"^(\S+):\s*(.+)$", stanza, re.MULTILINE))
-            if content.SUITE in fields.get("Suites", "").split() and "main" in fields.get("Components", ""):
-                return fields["URIs"].split()[0], Path(fields.get("Signed-By", DEFAULT_KEYRING))
-    classic = APT_DIR / "sources.list"
-    text = classic.read_text() if classic.exists() else ""
-    line = re.search(rf"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+{content.SUITE}\s.*\bmain\b", text, re.MULTILINE)
-    if line:
-        return line[1], Path(DEFAULT_KEYRING)
-    raise HostError(
-        f"this machine's apt sources name no Debian {content.SUITE} mirror", path=str(APT_DIR),
-        hint="the lab installs its hosts from the machine's own Debian 12 sources; add them",
-    )  # fmt: skip
-
-
-DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-
-
-def debian_sources_text(components: str | None = None) -> str:
-    """The machine's Debian source stanzas as deb822; with ``components`` these instead of the machine's own."""
-    texts = [source.read_text().strip() for source in sorted((APT_DIR / "sources.list.d").glob("*.sources"))]
-    found = [stanza for text in texts for stanza in re.split(r"\n\s*\n", text)]
-    stanzas = [stanza for stanza in found if re.search(rf"^Suites:.*\b{content.SUITE}", stanza, re.MULTILINE)]
-    if components:
-        instead = f"Components: {components}"
-        stanzas = [re.sub(r"^Components:.*$", instead, stanza, flags=re.MULTILINE) for stanza in stanzas]
-    if not stanzas:
-        uri, keyring = debian_source()
-        stanzas.append(
-            f"Types: deb\nURIs: {uri}\nSuites: {content.SUITE} {content.SUITE}-updates\n"
-            f"Components: {components or 'main'}\nSigned-By: {keyring}"
-        )
-    return "\n\n".join(stanzas) + "\n"
 
 
 def _install(root: Path) -> None:
@@ -117,7 +78,7 @@ def install(root: Path, commands: Sequence[Sequence[str]], log: Path) -> None:
     """Runs ``commands`` in the tree ``root`` with the machine's own package sources; no service starts."""
     apt = root / "etc/apt"
     (apt / "sources.list").unlink(missing_ok=True)
-    (apt / BUILD_SOURCES).write_text(debian_sources_text())
+    (apt / BUILD_SOURCES).write_text(debian_sources_text(content.SUITE))
     for conf in sorted((APT_DIR / "apt.conf.d").iterdir()):
         if re.search(r"proxy|retries|mirror|acquire", conf.read_text(errors="replace"), re.IGNORECASE):
             shutil.copy(conf, apt / "apt.conf.d" / conf.name)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
 from railbed.effects import signed_repository
+from railbed.effects.debian_sources import debian_sources_text
 from railbed.effects.lab import content, debs, nvml, standin_packages
-from railbed.effects.lab.image import debian_sources_text, image_path, images_dir
+from railbed.effects.lab.image import image_path, images_dir
 from railbed.effects.lab.vendor import Switch, releases, stand_ins
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
@@ -91,7 +92,7 @@ def nvidia_smi() -> Path | None:
         return binary
     for folder in ("etc/sources.list.d", "state/lists/partial", "cache/archives/partial"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    (home / "etc/sources.list.d/non-free.sources").write_text(debian_sources_text("non-free"))
+    (home / "etc/sources.list.d/non-free.sources").write_text(debian_sources_text(content.SUITE, "non-free"))
     shutil.copy("/var/lib/dpkg/status", home / "status")
     config = home / "apt.conf"
     config.write_text(

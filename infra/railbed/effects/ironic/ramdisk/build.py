@@ -13,8 +13,8 @@ from pathlib import Path
 from railbed import inputs
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import files
+from railbed.effects.debian_sources import debian_source
 from railbed.effects.ironic.ramdisk import content
-from railbed.effects.lab.image import debian_source
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
@@ -110,7 +110,7 @@ def lacking(*, raises: bool = False) -> list[str]:
 
 
 def _debootstrap(tree: Path) -> None:
-    uri, keyring = debian_source()
+    uri, keyring = debian_source(content.SUITE)
     archive = builds_dir() / "archives"
     archive.mkdir(parents=True, exist_ok=True)
     run(
