@@ -14,12 +14,7 @@ import yaml
 
 from .conftest import Cli, wait_for
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skip(
-        reason="first run, 2026-12-01: accounts stay when the last tenant leaves the spec; ssh shows no reason of a refusal"
-    ),
-]
+pytestmark = pytest.mark.lab
 KINDS = ("single-gpu", "array", "hpl", "torchrun")
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
 
@@ -57,9 +52,10 @@ class People:
 
     def run(self, user: str, node: str, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """``command`` over SSH as the user, with the user's key alone."""
+        options = ["ControlPath=none", "IdentitiesOnly=yes", "LogLevel=INFO"]
         return subprocess.run(
-            ["ssh", "-F", str(self.cluster.work.ssh_config), "-o", "ControlPath=none", "-o", "IdentitiesOnly=yes", "-i",
-             str(self.folder / user), "-l", user, node, command],
+            ["ssh", "-F", str(self.cluster.work.ssh_config), *(f"-o{one}" for one in options), "-i", str(self.folder / user),
+             "-l", user, node, command],
             input=stdin, text=True, capture_output=True, check=False, timeout=120,
         )  # fmt: skip
 

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     ADD_MEMBER = "add-member"
     SET_DEFAULT = "set-default"
     REMOVE_MEMBER = "remove-member"
+    WITHDRAW_ACCOUNT = "withdraw-account"
+    """From this cluster; another one has it too."""
     REMOVE_ACCOUNT = "remove-account"
     REMOVE_QOS = "remove-qos"
 
@@ -57,6 +59,7 @@ def apply(state: State, change: Change) -> State:
     """The state after ``change``, as Slurm does it."""
     kind, name = change.kind, change.name
     qualities, accounts, defaults = dict(state.qualities), dict(state.accounts), dict(state.defaults)
+    bare = state.bare
     if kind in (Kind.ADD_QOS, Kind.MODIFY_QOS):
         assert change.quality is not None
         qualities[name] = change.quality
@@ -66,8 +69,12 @@ def apply(state: State, change: Change) -> State:
         assert change.account is not None
         before = accounts.get(name)
         accounts[name] = replace(change.account, members=before.members if before else frozenset())
-    elif kind is Kind.REMOVE_ACCOUNT:
+        bare -= {name}
+    elif kind is Kind.WITHDRAW_ACCOUNT:
         del accounts[name]
+    elif kind is Kind.REMOVE_ACCOUNT:
+        accounts.pop(name, None)
+        bare -= {name}
     elif kind is Kind.SET_DEFAULT:
         defaults[change.user] = name
     else:
@@ -81,4 +88,4 @@ def apply(state: State, change: Change) -> State:
             defaults.setdefault(change.user, "" if elsewhere else name)
         elif not any(change.user in one.members for one in accounts.values()):
             defaults.pop(change.user, None)
-    return replace(state, qualities=qualities, accounts=accounts, defaults=defaults)
+    return replace(state, qualities=qualities, accounts=accounts, defaults=defaults, bare=bare)

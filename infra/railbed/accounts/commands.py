@@ -46,7 +46,8 @@ def argv(change: Change, cluster: str) -> list[str]:
             f"account={name}",
             f"cluster={cluster}",
         ],
-        Kind.REMOVE_ACCOUNT: ["remove", "account", "where", f"name={name}", f"cluster={cluster}"],
+        Kind.WITHDRAW_ACCOUNT: ["remove", "account", "where", f"name={name}", f"cluster={cluster}"],
+        Kind.REMOVE_ACCOUNT: ["remove", "account", "where", f"name={name}"],
         Kind.REMOVE_QOS: ["remove", "qos", "where", f"name={name}"],
     }
     return [*head, *words[kind]]

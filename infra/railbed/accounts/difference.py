@@ -73,8 +73,9 @@ def _accounts(declared: State, present: State) -> Iterator[Change]:
             yield Change(Kind.ADD_ACCOUNT, name, account=bare)
         elif replace(present.accounts[name], members=frozenset()) != bare:
             yield Change(Kind.MODIFY_ACCOUNT, name, account=bare)
-    for name in present.accounts.keys() - declared.accounts.keys():
-        yield Change(Kind.REMOVE_ACCOUNT, name)
+    # Slurm keeps an account that is taken from its last cluster: it goes by itself.
+    for name in (present.accounts.keys() | present.bare) - declared.accounts.keys():
+        yield Change(Kind.WITHDRAW_ACCOUNT if name in present.elsewhere else Kind.REMOVE_ACCOUNT, name)
 
 
 def _members(declared: State, present: State) -> Iterator[Change]:

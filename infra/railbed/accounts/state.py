@@ -59,14 +59,19 @@ class State:
     """Account and login: associations in accounts that railbed did not make."""
     below: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Account of railbed's → accounts that somebody put below it."""
+    elsewhere: frozenset[str] = frozenset()
+    """Accounts of railbed's that another cluster of the same accounts has too."""
+    bare: frozenset[str] = frozenset()
+    """Accounts of railbed's that no cluster has any more."""
 
 
-def read(qos: str, accounts: str, associations: str, users: str) -> State:
-    """From what four calls of `sacctmgr` printed. Raises ValueError where one cannot be read."""
+def read(qos: str, accounts: str, associations: str, users: str, cluster: str) -> State:
+    """Of one cluster, from what four calls of `sacctmgr` printed. Raises ValueError where one cannot be read."""
     qualities = sacctmgr.qos(qos)
     known = sacctmgr.accounts(accounts)
     own = {name for name, (_, organization) in known.items() if organization == MARK}
-    found = sacctmgr.associations(associations)
+    everywhere = sacctmgr.associations(associations)
+    found = [one for one in everywhere if one.cluster == cluster]
     heads = {one.account: one for one in found if not one.user}
     members = [one for one in found if one.user]
     defaults = sacctmgr.default_accounts(users)
@@ -77,7 +82,7 @@ def read(qos: str, accounts: str, associations: str, users: str) -> State:
             for name, one in qualities.items()
             if name in marked
         },
-        # An account without an association of this cluster is another cluster's, or half made: the next `add` makes it whole.
+        # One without an association of this cluster is another cluster's, or nobody's: a next `add` makes it whole.
         accounts={name: _account(heads[name], members) for name in sorted(own & heads.keys())},
         defaults={
             one.user: defaults[one.user] for one in members if one.account in own and one.user in defaults
@@ -86,6 +91,10 @@ def read(qos: str, accounts: str, associations: str, users: str) -> State:
         foreign_qualities=frozenset(qualities.keys() - marked),
         foreign_members=frozenset((one.account, one.user) for one in members if one.account not in own),
         below=_below(heads.values(), own),
+        elsewhere=frozenset(
+            one.account for one in everywhere if one.cluster != cluster and one.account in own
+        ),
+        bare=frozenset(own - {one.account for one in everywhere}),
     )
 
 

@@ -40,7 +40,7 @@ class SlurmAccounts:
         calls = [
             ["show", "qos", f"format={sacctmgr.QOS_FIELDS}"],
             ["show", "account", f"format={sacctmgr.ACCOUNT_FIELDS}"],
-            ["show", "assoc", f"cluster={self._cluster}", f"format={sacctmgr.ASSOCIATION_FIELDS}"],
+            ["show", "assoc", f"format={sacctmgr.ASSOCIATION_FIELDS}"],
             ["show", "user", f"format={sacctmgr.USER_FIELDS}"],
         ]
         script = f" && echo {shlex.quote(BETWEEN)} && ".join(
@@ -48,8 +48,9 @@ class SlurmAccounts:
         )
         text = self._scheduler.run(["sh", "-c", script]).stdout
         try:
-            return accounts.read(*text.split(f"{BETWEEN}\n", len(calls) - 1))
-        except (TypeError, ValueError) as wrong:
+            qos, known, associations, users = text.split(f"{BETWEEN}\n", len(calls) - 1)
+            return accounts.read(qos, known, associations, users, self._cluster)
+        except ValueError as wrong:
             raise CommandError(
                 f"sacctmgr on {self._scheduler.controller} printed what nobody can read: {wrong}"
             ) from None

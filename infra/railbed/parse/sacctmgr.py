@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 QOS_FIELDS = "Name,Description,Priority,Flags,GrpTRESMins,MaxTRESPU,MaxWall"
 ACCOUNT_FIELDS = "Account,Description,Organization"
-ASSOCIATION_FIELDS = "Account,User,ParentName,Share,GrpTRES,QOS,DefaultQOS"
+ASSOCIATION_FIELDS = "Cluster,Account,User,ParentName,Share,GrpTRES,QOS,DefaultQOS"
 USER_FIELDS = "User,DefaultAccount"
 GPU = "gres/gpu"
 _WALL = re.compile(r"(?:(\d{1,9})-)?(\d{1,9}):(\d\d):(\d\d)")
@@ -32,8 +32,9 @@ class Qos:
 
 @dataclass(frozen=True)
 class Association:
-    """An account's own, with an empty ``user``, or a user's in it."""
+    """An account's own on one cluster, with an empty ``user``, or a user's in it."""
 
+    cluster: str
     account: str
     user: str
     parent: str
@@ -61,13 +62,13 @@ def accounts(text: str) -> dict[str, tuple[str, str]]:
 
 
 def associations(text: str) -> list[Association]:
-    """Of one cluster. Raises ValueError for a line that is none."""
+    """Of all clusters. Raises ValueError for a line that is none."""
     return [
         Association(
-            account, user, parent, int(share) if share.isdecimal() else share, _gpus(gpus),
+            cluster, account, user, parent, int(share) if share.isdecimal() else share, _gpus(gpus),
             frozenset(q for q in allowed.split(",") if q), default,
         )
-        for account, user, parent, share, gpus, allowed, default in _rows(text, 7)
+        for cluster, account, user, parent, share, gpus, allowed, default in _rows(text, 8)
     ]  # fmt: skip
 
 

@@ -32,15 +32,18 @@ def states(draw: st.DrawFn, *, foreign: bool) -> State:
         user: draw(st.sampled_from(sorted(name for name, one in accounts.items() if user in one.members)))
         for user in members
     }
+    elsewhere = draw(st.frozensets(NAMES)) if foreign else frozenset()
+    bare = draw(st.frozensets(NAMES)) - accounts.keys() - elsewhere if foreign else frozenset()
     return State(
         qualities, accounts, defaults, foreign_accounts=frozenset({"root", "hand"} if foreign else ()),
         foreign_qualities=frozenset({"normal"} if foreign else ()),
         foreign_members=frozenset(("hand", user) for user in theirs),
+        elsewhere=elsewhere, bare=bare,
     )  # fmt: skip
 
 
 def shown(state: State) -> tuple[object, ...]:
-    return dict(state.qualities), dict(state.accounts), dict(state.defaults)
+    return dict(state.qualities), dict(state.accounts), dict(state.defaults), state.bare
 
 
 @settings(max_examples=150)
@@ -71,8 +74,11 @@ def test_nothing_is_named_before_it_is_there_or_after_it_went(declared: State, p
             assert change.name in state.accounts
         if change.account is not None:
             assert change.account.qos in state.qualities
-        if change.kind is Kind.REMOVE_ACCOUNT:
-            assert not state.accounts[change.name].members, "members go first: Slurm names their jobs"
+        if change.kind in (Kind.REMOVE_ACCOUNT, Kind.WITHDRAW_ACCOUNT):
+            there = state.accounts.get(change.name)
+            assert there or change.name in state.bare
+            assert not (there and there.members), "members go first: Slurm names their jobs"
+            assert (change.kind is Kind.WITHDRAW_ACCOUNT) == (change.name in state.elsewhere)
         if change.kind is Kind.REMOVE_QOS:
             assert change.name not in {one.qos for one in state.accounts.values()}
         state = apply(state, change)

@@ -1,7 +1,7 @@
 """The scheduler's accounts of a stack: read from what Slurm 22.05 printed, changed by its words, held back by jobs.
 
-`sacctmgr-22.05.txt` is what a slurmdbd 22.05.8 over MariaDB printed (Debian 12, in namespaces of its own), after railbed's own
-commands had made what `ACME` and `LAB2` declare.
+`sacctmgr-22.05.txt` is what slurmdbd 22.05.8 of a lab printed, after railbed's own commands had made what `ACME` and `LAB2`
+declare, and another cluster had been given account lab2; the lab's own cluster is called test here.
 """
 
 from __future__ import annotations
@@ -93,6 +93,21 @@ def test_what_slurm_printed_is_what_was_declared(slurm: Slurm) -> None:
     assert (acme.share, acme.gpus, acme.members) == (60, 6, frozenset({"ada", "alice"}))
     assert seen.present.qualities["acme"].wall_minutes == 1440
     assert seen.present.foreign_members == {("root", "root")}
+
+
+def test_accounts_go_whole_but_for_those_that_another_cluster_has(slurm: Slurm) -> None:
+    """Slurm keeps an account that was taken from its last cluster; seen in the lab, where the last tenant had left."""
+    slurm.squeue = ""
+    for change in slurm.look().changes:
+        slurm.accounts.make(change)
+    went = [line.partition("remove account where ")[2] for line in slurm.changed if "remove account" in line]
+    assert went == ["name=lab2 cluster=test", "name=acme", "name=operators"]
+    slurm.printed = PRINTED.replace("test|acme|", "gone|acme|").replace(
+        "lab2|lab2|railbed", "lab2|lab2|railbed\nold|old|railbed"
+    )
+    assert [c.as_text() for c in slurm.look(LAB2).changes if "account" in c.as_text()] == [
+        "remove-account old"
+    ]
 
 
 def test_a_limit_that_goes_is_taken_away_by_slurms_own_word(slurm: Slurm) -> None:
