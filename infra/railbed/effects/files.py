@@ -72,6 +72,11 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def regular_files(folder: Path) -> list[Path]:
+    """Files directly in ``folder``, by name. Without folders: Python leaves its cache beside programs that tests load."""
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
 def whole_file(path: Path) -> bytes | mmap.mmap:
     """The content of a file that others append to under a lock, without copying it; empty where there is none.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects import files
 from railbed.effects.debian_sources import debian_source
 from railbed.effects.ironic.ramdisk import build
 from railbed.effects.lock import acquire
@@ -95,7 +96,7 @@ def ensure(agent: build.Built) -> Images:
         str(ROOT_MIB),
     ]
     disk = _made("disk", content, _disk)
-    programs = [file.read_text() for file in sorted(GUEST.iterdir())]
+    programs = [file.read_text() for file in files.regular_files(GUEST)]
     disc = _made(
         "disc",
         [disk.name, agent.folder.name, DISC_GRUB, *programs],

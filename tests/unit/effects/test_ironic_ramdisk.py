@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -138,6 +139,10 @@ def test_a_build_is_named_by_what_is_in_it(tmp_path: Path, monkeypatch: pytest.M
     requirements.write_text("ironic-python-agent==14.0.0\n")
     assert content.digest(requirements) != first
     requirements.write_text("ironic-python-agent==13.0.0\n")
+    guest = shutil.copytree(content.GUEST, tmp_path / "guest")
+    (guest / "__pycache__").mkdir(exist_ok=True)
+    monkeypatch.setattr(content, "GUEST", guest)
+    assert content.digest(requirements) == first
     monkeypatch.setattr(content, "PACKAGES", (*content.PACKAGES, "jq"))
     assert content.digest(requirements) != first
 

@@ -137,7 +137,7 @@ def _configure(tree: Path) -> None:
     for path, text in content.FILES.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(text)
-    for file in content.GUEST.iterdir():
+    for file in files.regular_files(content.GUEST):
         unit = file.suffix == ".service"
         target = tree / ("etc/systemd/system" if unit else "usr/local/sbin") / file.name
         shutil.copyfile(file, target)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from railbed.effects import files
+
 BUILDER = 1
 """Raised when the way of building changes, so that an older build in the cache is not taken for a new one."""
 SUITE, PYTHON = "bookworm", "3.11"
@@ -70,6 +72,6 @@ def digest(requirements: Path) -> str:
     parts = [
         str(BUILDER), SUITE, *PACKAGES, "|", *MASKED, "|", *LEFT_OUT, "|", *EMPTIED, MODULES, GRUB, str(ESP_MIB),
         *(f"{path}\n{text}" for path, text in FILES.items()),
-        *(f"{file.name}\n{file.read_text()}" for file in sorted(GUEST.iterdir())), requirements.read_text(),
+        *(f"{file.name}\n{file.read_text()}" for file in files.regular_files(GUEST)), requirements.read_text(),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from railbed.effects import files
 from railbed.effects.lab import content
 
 BUILDER = 2
@@ -122,6 +123,6 @@ def digest() -> str:
     parts = [
         str(BUILDER), content.image_digest(), *packages(), "|", *INITRD_MODULES, "|", *UNMASKED_UNITS, "|", *MASKED_UNITS,
         "|", INITRAMFS, LOADER, *LOADER_MODULES, menu("KERNEL"), *(f"{path}\n{text}" for path, text in FILES.items()),
-        str(ROOT_GIB), *(file.read_text() for file in sorted(GUEST.iterdir())),
+        str(ROOT_GIB), *(file.read_text() for file in files.regular_files(GUEST)),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
