@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from secrets import SystemRandom
 
 from railbed.claims import Verdict
@@ -34,17 +35,17 @@ class Survey:
         self.samples: list[RailSample] = []
         self.window = 0
 
-    @property
+    @cached_property
     def tool(self) -> Tool:
         """What measures how much the rails of these nodes carry."""
         return flows.tool_for(self.validation.as_observed, self.nodes)
 
-    @property
+    @cached_property
     def seconds(self) -> int:
         """Of a window, at least: slow lines need longer ones."""
-        rates = [
+        rates = {
             rail.rate_gbps / max(1, len(rail.nics)) for node in self.nodes.values() for rail in node.rails
-        ]
+        }
         return max([RAIL_SECONDS, *map(self.tool.least_s, rates)])
 
     def play(
