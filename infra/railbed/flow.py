@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +24,12 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, stacks
-from railbed.errors import CommandError, HostError, Unsupported, UsageError
-from railbed.operate import pod_gate, tenants
+from railbed.errors import CommandError, Unsupported, UsageError
+from railbed.operate import pod_gate, remains, tenants
 from railbed.operate.recall import recall, store
 from railbed.platforms import services, tenancy
 from railbed.platforms.cloud.scale_in import NodeToRemove
-from railbed.platforms.findings import Finding
+from railbed.platforms.findings import Finding, require
 from railbed.software import compat
 from railbed.spec.kubernetes import KubernetesPlatform
 
@@ -111,15 +110,6 @@ def _engine(work: Workspace, say: Say) -> None:
     """Engine, environment file and the stack itself, so that plain `pulumi preview` works from now on."""
     write_env(work, environment(work, say))
     recall(work, Session(work, say), say)
-
-
-def require(
-    findings: list[Finding], lacks: str = "this machine lacks what it needs", code: str = "DOCTOR"
-) -> None:
-    """Raises HostError naming the first thing that is needed and not there."""
-    for finding in findings:
-        if finding.needed and not finding.ok:
-            raise HostError(f"{lacks}: {finding.name}", found=finding.found, hint=finding.hint, code=code)
 
 
 def preflight(
@@ -404,32 +394,5 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
             say(
                 f"kept {name}: it holds data, and the spec does not give it up; the stack's state stays for it"
             )
-        _archive(work)
+        remains.archive(work)
     return left
-
-
-def host_packages(work: Workspace) -> list[str]:
-    """Packages that railbed ever installed on this machine for this stack; they stay after a destroy."""
-    return sorted(
-        {
-            p
-            for event in Journal(work.journal_file).read()
-            if event["event"] == "host-packages"
-            for p in event["packages"]
-        }
-    )
-
-
-def _archive(work: Workspace) -> None:
-    """Moves the latest report and the history of validations into the archive and removes all else of the stack."""
-    latest = work.reports / "latest"
-    if latest.exists():
-        target = work.archive / "reports" / latest.resolve().name
-        if not target.exists():
-            shutil.copytree(latest.resolve(), target)
-        if (runs := validate.history_file(work)).exists():
-            shutil.copy2(runs, target.parent / f"{target.name}-{runs.name}")
-    for entry in work.dir.iterdir():
-        if entry == work.archive or entry.name == "lock":
-            continue
-        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

@@ -6,10 +6,12 @@ import filecmp
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from ansible.module_utils import railbed_program
+from ansible.module_utils.railbed_program import LAST_LINES, Refused
 
 KERNEL_MODULE: dict[str, Any] = {
     **{key: {"type": "str", "required": True} for key in ("name", "version", "make")},
@@ -17,7 +19,6 @@ KERNEL_MODULE: dict[str, Any] = {
 }
 """Options of one kernel module."""
 BUILD_S, ASK_S = 1800, 60
-LAST_LINES = 15
 SOURCES = Path("/usr/src")
 """Where DKMS looks for sources of modules (dkms(8), --sourcetree)."""
 CONFIGURATION = """\
@@ -38,24 +39,9 @@ STATUS = re.compile(
 LOG = re.compile(r"^Consult (\S+/make\.log) ", re.M)
 
 
-class Refused(Exception):
-    """What stands in the way, in the words of DKMS."""
-
-
 def run(argv: list[str], timeout_s: int) -> str:
     """The output of a program. Raises Refused with its last words."""
-    try:
-        done = subprocess.run(
-            ["nice", "-n", "19", *argv], capture_output=True, text=True, timeout=timeout_s, check=False, errors="replace"
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise Refused(f"{argv[0]} did not end in {timeout_s} s") from None
-    except OSError as failed:
-        raise Refused(f"{argv[0]}: {failed}") from None
-    if done.returncode:
-        output = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
-        raise Refused(f"{' '.join(argv[:2])} ended with {done.returncode}: {output}")
-    return done.stdout
+    return railbed_program.run(argv, timeout_s, called=" ".join(argv[:2]))
 
 
 def states(name: str) -> list[tuple[str, str, str]]:

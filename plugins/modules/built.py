@@ -126,7 +126,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import urllib.error
@@ -136,31 +135,19 @@ from typing import Any
 
 from ansible.module_utils import railbed_archive, railbed_dkms
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.railbed_program import Failed, Refused, run
 
 FETCH_TIMEOUT_S = 60
 QUERY_TIMEOUT_S = 30
 BUILD_TIMEOUT_S = 1800
-LAST_LINES = 15
 JOBS_MOST = 16
 """Compilers at once: one of nvcc takes some GB, and a node may have hundreds of CPUs."""
-NICE = ["nice", "-n", "19"]
-"""Jobs may run on the node."""
-NOT_FOUND = 127
-"""What nice ends with where there is no such program."""
 BUILT = re.compile(r"\d.*-")
 """Names of the folders that this module makes."""
 
 
-class Refused(Exception):
-    """What stands in the way; nothing was put in place."""
-
-
 class Altered(Refused):
     """What came is not what was published: never optional."""
-
-
-class Failed(Refused):
-    """The source does not build here, and would not another time."""
 
 
 def fetch(url: str, sha256: str) -> bytes:
@@ -174,23 +161,6 @@ def fetch(url: str, sha256: str) -> bytes:
     if found != sha256:
         raise Altered(f"{url} has SHA-256 {found}, not {sha256}: ask its publisher whether it was replaced")
     return archive
-
-
-def run(argv: list[str], timeout_s: int, folder: Path | None = None) -> str:
-    """The output of a program. Raises Failed with its last words, Refused where there is none."""
-    try:
-        done = subprocess.run(
-            [*NICE, *argv], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=folder, errors="replace"
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise Failed(f"{argv[0]} did not end in {timeout_s} s") from None
-    except OSError as failed:
-        raise Refused(f"{argv[0]}: {failed}") from None
-    if done.returncode:
-        output = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
-        kind = Refused if done.returncode == NOT_FOUND else Failed
-        raise kind(f"{argv[0]} ended with {done.returncode}: {output}")
-    return done.stdout
 
 
 def gpus() -> str:
@@ -405,7 +375,7 @@ def main() -> None:
         changed = not done
         if wanted["kernel_module"]:
             changed = railbed_dkms.bring(wanted["kernel_module"], to, module.check_mode) or changed
-    except (Refused, railbed_dkms.Refused, OSError) as refused:
+    except (Refused, OSError) as refused:
         if not wanted["optional"] or isinstance(refused, Altered):
             module.fail_json(msg=str(refused), lacking=str(refused), changed=changed)
         if isinstance(refused, Failed):

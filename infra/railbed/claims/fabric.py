@@ -32,6 +32,7 @@ from railbed.laws import bandwidth, paths
 
 MIN_PARTNERS = 2
 """A rail is judged against at least so many partners: with one, either side could be the slow one."""
+FEW_PARTNERS = f"a rail is judged against at least {MIN_PARTNERS} partners; here it has {{}}"
 BISECTION_NODES = 4
 """Two pairs at least."""
 INCAST_NODES = 3
@@ -96,8 +97,7 @@ def rail_bandwidth(facts: Facts) -> Instances:
     partners = facts.rail_hosts - 1
     for rail in range(facts.machine.rails):
         if partners < MIN_PARTNERS:
-            reason = f"a rail is judged against at least {MIN_PARTNERS} partners; here it has {partners}"
-            yield Out(reason, rail=rail)
+            yield Out(FEW_PARTNERS.format(partners), rail=rail)
             continue
         yield In(
             f"rail {rail} by itself carries its rate both ways, against {MIN_PARTNERS} partners or more",
@@ -131,7 +131,7 @@ def latency(facts: Facts) -> Instances:
         return
     partners = facts.rail_hosts - 1
     if partners < MIN_PARTNERS:
-        yield Out(f"a rail is judged against at least {MIN_PARTNERS} partners; here it has {partners}")
+        yield Out(FEW_PARTNERS.format(partners))
         return
     rack = facts.machine.nodes_per_nvlink_domain > 1
     yield In(

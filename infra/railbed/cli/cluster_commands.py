@@ -11,6 +11,7 @@ from railbed.cli.checkout import say, workspace
 from railbed.effects.engine.session import Session, environment
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Exit, RailbedError
+from railbed.operate import remains
 
 NEW_KEY_OPTION = typer.Option(
     [],
@@ -121,7 +122,7 @@ def destroy(
         left = flow.destroy(work, say, on_engine, end_jobs=end_jobs)
     for leftover in left:
         say(f"swept {leftover}")
-    stay = flow.host_packages(work)
+    stay = remains.host_packages(work)
     output.out.print(f"stack {stack} is gone; kept: {work.archive}")
     if stay:
         output.out.print(f"host packages that railbed installed stay: {', '.join(stay)}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+from debian.deb822 import Deb822
 
 from railbed.errors import HostError
 
@@ -13,11 +16,9 @@ DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 def debian_source(suite: str) -> tuple[str, Path]:
     """The machine's own Debian mirror and keyring, from its deb822 or one-line sources. Raises HostError without one."""
-    for source in sorted((APT_DIR / "sources.list.d").glob("*.sources")):
-        for stanza in re.split(r"\n\s*\n", source.read_text()):
-            fields = dict(re.findall(r"^(\S+):\s*(.+)$", stanza, re.MULTILINE))
-            if suite in fields.get("Suites", "").split() and "main" in fields.get("Components", ""):
-                return fields["URIs"].split()[0], Path(fields.get("Signed-By", DEFAULT_KEYRING))
+    for stanza in _stanzas():
+        if suite in stanza["Suites"].split() and "main" in stanza.get("Components", ""):
+            return stanza["URIs"].split()[0], Path(stanza.get("Signed-By", DEFAULT_KEYRING))
     classic = APT_DIR / "sources.list"
     text = classic.read_text() if classic.exists() else ""
     line = re.search(rf"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+{suite}\s.*\bmain\b", text, re.MULTILINE)
@@ -31,16 +32,26 @@ def debian_source(suite: str) -> tuple[str, Path]:
 
 def debian_sources_text(suite: str, components: str | None = None) -> str:
     """The machine's Debian source stanzas as deb822; with ``components`` these instead of the machine's own."""
-    texts = [source.read_text().strip() for source in sorted((APT_DIR / "sources.list.d").glob("*.sources"))]
-    found = [stanza for text in texts for stanza in re.split(r"\n\s*\n", text)]
-    stanzas = [stanza for stanza in found if re.search(rf"^Suites:.*\b{suite}", stanza, re.MULTILINE)]
-    if components:
-        instead = f"Components: {components}"
-        stanzas = [re.sub(r"^Components:.*$", instead, stanza, flags=re.MULTILINE) for stanza in stanzas]
-    if not stanzas:
+    found = [one for one in _stanzas() if any(part.startswith(suite) for part in one["Suites"].split())]
+    if not found:
         uri, keyring = debian_source(suite)
-        stanzas.append(
-            f"Types: deb\nURIs: {uri}\nSuites: {suite} {suite}-updates\n"
-            f"Components: {components or 'main'}\nSigned-By: {keyring}"
-        )
-    return "\n\n".join(stanzas) + "\n"
+        made = {
+            "Types": "deb",
+            "URIs": uri,
+            "Suites": f"{suite} {suite}-updates",
+            "Components": "main",
+            "Signed-By": str(keyring),
+        }
+        found.append(Deb822(made))
+    if components:
+        for stanza in found:
+            stanza["Components"] = components
+    return "\n".join(stanza.dump() for stanza in found)
+
+
+def _stanzas() -> Iterator[Deb822]:
+    """Of the machine's deb822 sources (sources.list(5)); what lacks a suite or an address is none."""
+    for source in sorted((APT_DIR / "sources.list.d").glob("*.sources")):
+        for stanza in Deb822.iter_paragraphs(source.read_text(), use_apt_pkg=False):
+            if "Suites" in stanza and "URIs" in stanza:
+                yield stanza

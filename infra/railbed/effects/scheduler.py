@@ -10,7 +10,7 @@ from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
 from railbed.effects.remote import Remote
 from railbed.errors import CommandError, ContractError
 from railbed.parse import sacct, slurm
-from railbed.parse.sacct import AccountedJob
+from railbed.parse.sacct import AccountedJob, JobRun
 from railbed.parse.slurm import Job, NodeState, Reservation
 from railbed.run import Result
 
@@ -139,28 +139,22 @@ class Scheduler:
         answer = self.run(["scontrol", "show", "job", "-o", job], check=False)
         return dict(p.split("=", 1) for p in answer.stdout.split() if "=" in p) if answer.ok else {}
 
-    def runs(self, job: str) -> list[slurm.JobRun]:
+    def runs(self, job: str) -> list[JobRun]:
         """Every start of one job, from Slurm's accounts; none where they do not know it."""
-        asked = [
-            "env",
-            "SLURM_TIME_FORMAT=%s",
-            "sacct",
-            "-X",
-            "-D",
-            "-n",
-            "-P",
-            "-j",
-            job,
-            "-o",
-            slurm.RUN_FORMAT,
-        ]
-        return self._read("sacct", slurm.runs, self.run(asked).stdout)
+        seconds = ["env", "SLURM_TIME_FORMAT=%s"]
+        return self._accounts(sacct.RUN_FIELDS, sacct.runs, f"--jobs={job}", before=seconds)
 
     def accounted(self, start: str, end: str) -> list[AccountedJob]:
         """Every run of every job between two moments (sacct's form), cut off at both."""
-        argv = ["sacct", "--allusers", "--allocations", "--duplicates", "--truncate", "--noheader", "--parsable2",
-                f"--starttime={start}", f"--endtime={end}", f"--format={sacct.FIELDS}"]  # fmt: skip
-        return self._read("sacct", sacct.jobs, self.run(argv).stdout)
+        asked = ["--allusers", "--truncate", f"--starttime={start}", f"--endtime={end}"]
+        return self._accounts(sacct.FIELDS, sacct.jobs, *asked)
+
+    def _accounts(
+        self, fields: str, reader: Callable[[str], T], *asked: str, before: Sequence[str] = ()
+    ) -> T:
+        """A line for each run of a job, its steps left out."""
+        form = ["--allocations", "--duplicates", "--noheader", "--parsable2", f"--format={fields}"]
+        return self._read("sacct", reader, self.run([*before, "sacct", *form, *asked]).stdout)
 
     def start_now(self, job: str) -> None:
         """Lets a requeued job of ours start without the pause that Slurm puts before its second run."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from railbed.claims import Verdict
+from railbed.judge import counted as counters
 from railbed.judge.rails import RailSample
 from railbed.parse.loss_counters import Counts
 from railbed.text import few
@@ -65,8 +66,8 @@ def rises(before: Counts, after: Counts) -> dict[tuple[str, str], int]:
     """How far counters rose that say something of lost packets and congestion."""
     wanted = {name for names in LOST.values() for name in names}
     return {
-        key: after[key] - before[key] for key in before
-        if key in after and (key[1] in wanted or RECORDED.fullmatch(key[1]))
+        key: rise for key, rise in counters.rises(before, after).items()
+        if key[1] in wanted or RECORDED.fullmatch(key[1])
     }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from statistics import median
 
 from railbed.claims import FrozenModel, Verdict
 from railbed.judge import sound
+from railbed.judge.rails import PARTNERS_NEEDED
 from railbed.laws import outliers
 from railbed.text import few
 
-PARTNERS_NEEDED = 2
 MATERIAL = 0.5
 """Above the median by less than this share, a rail is no outlier: a hop through a spine more is about as much. Declared."""
 SHOWN = 4

@@ -1,14 +1,13 @@
-"""Whether the NVLinks of a node counted errors between two readings. Pure.
-
-Counters count since the driver was loaded, or since somebody cleared them; only their rise says something.
-"""
+"""Whether the NVLinks of a node counted errors between two readings. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from railbed.claims import Verdict
-from railbed.parse.nvlink_errors import Counts
+from railbed.judge import counted
+from railbed.judge.counted import Outcome
+from railbed.parse.nvlink_errors import Key
 from railbed.text import few
 
 CRC_PER_S = 100.0
@@ -19,24 +18,14 @@ FULL = 65535
 SHOWN = 4
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The verdict on one node."""
-
-    verdict: Verdict
-    reason: str
-    parts: list[str]
-    """GPUs with a link that counted too much, as ``gpu 3``."""
-    rises: dict[str, int]
-    """``gpu 3 link 7 replay`` → rise, of counters that rose."""
-
-
-def judge(gpus: int, links: int, before: Counts, after: Counts, elapsed_s: float) -> Outcome:
+def judge(
+    gpus: int, links: int, before: Mapping[Key, int], after: Mapping[Key, int], elapsed_s: float
+) -> Outcome:
     """``gpus`` and ``links``: of the node, and of each GPU. ``elapsed_s``: between the readings.
 
     Unproven where a link has no counters, where one restarted, and where one stood still at its largest value.
     """
-    rises = {key: after[key] - value for key, value in before.items() if key in after}
+    rises = counted.rises(before, after)
     plain = {_words(key): rise for key, rise in sorted(rises.items()) if rise}
     over = {key: rise for key, rise in sorted(rises.items()) if rise > _allowed(key[2], elapsed_s)}
     if over:
@@ -64,6 +53,6 @@ def _allowed(kind: str, elapsed_s: float) -> float:
     return CRC_PER_S * max(elapsed_s, 1.0) if kind.startswith("crc") else 0.0
 
 
-def _words(key: tuple[int, int, str]) -> str:
+def _words(key: Key) -> str:
     gpu, link, kind = key
     return f"gpu {gpu} link {link} {kind}"

@@ -1,7 +1,4 @@
-"""Whether the ports of a node's rails counted errors between two readings. Pure.
-
-A counter's value says nothing, since it counts from the last boot or clearing; its rise does.
-"""
+"""Whether the ports of a node's rails counted errors between two readings. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from railbed.claims import Verdict
-from railbed.parse.port_errors import Counts
+from railbed.judge import counted
+from railbed.judge.counted import Outcome
+from railbed.parse.port_errors import Key
 from railbed.text import few
 
 
@@ -42,30 +41,20 @@ RDMA = tuple(name for name in LIMITS if name != "carrier_down_count")
 SHOWN = 4
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The verdict on one node."""
-
-    verdict: Verdict
-    reason: str
-    parts: list[str]
-    """Rails whose ports counted too much."""
-    rises: dict[str, int]
-    """``DEVICE NAME`` → rise, of counters that rose."""
-
-
 def allowed(name: str, elapsed_s: float) -> float:
     """How far a counter may rise in so many seconds."""
     limit = LIMITS[name]
     return limit.most * max(1.0, elapsed_s / limit.window_s)
 
 
-def judge(cards: Mapping[str, str], before: Counts, after: Counts, elapsed_s: float) -> Outcome:
+def judge(
+    cards: Mapping[str, str], before: Mapping[Key, int], after: Mapping[Key, int], elapsed_s: float
+) -> Outcome:
     """``cards``: RDMA device or interface → its rail, as ``rail 3``. ``elapsed_s``: between the readings.
 
     Unproven where a card has no counters, where one restarted, and where one stood still at its largest value.
     """
-    rises = {key: after[key] - before[key] for key in before if key in after and key[0] in cards}
+    rises = {key: rise for key, rise in counted.rises(before, after).items() if key[0] in cards}
     over = {key: rise for key, rise in rises.items() if rise > allowed(key[1], elapsed_s)}
     plain = {f"{device} {name}": rise for (device, name), rise in rises.items() if rise}
     if over:

@@ -14,7 +14,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.errors import UsageError
 from railbed.laws import ledger
 from railbed.operate import past
-from railbed.parse.slurm import JobRun
+from railbed.parse.sacct import JobRun
 
 BEFORE_S, AFTER_S = 3600.0, DAY_S
 """Around the end of a start: what was found wrong with one of its nodes then is taken for the cause. A node may be out for an

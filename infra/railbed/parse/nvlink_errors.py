@@ -11,8 +11,9 @@ import re
 
 GPU = re.compile(r"^GPU (\d{1,3}): ")
 COUNTER = re.compile(r"^\s+Link (\d{1,3}): (Replay|Recovery|CRC(?: Flit| Data)?) Errors: (\d{1,20})\s*$")
-Counts = dict[tuple[int, int, str], int]
-"""GPU, link, and ``replay``, ``recovery``, ``crc``, ``crc flit`` or ``crc data`` → its value."""
+Key = tuple[int, int, str]
+"""GPU, link, and ``replay``, ``recovery``, ``crc``, ``crc flit`` or ``crc data``."""
+Counts = dict[Key, int]
 
 
 def read(text: str) -> Counts:

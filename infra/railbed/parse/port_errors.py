@@ -11,8 +11,9 @@ import re
 LINE = re.compile(
     r"^/sys/class/(?:infiniband/(?P<device>[\w.-]+)/ports/\d+/counters|net/(?P<netdev>[\w.-]+))/(?P<name>\w+):(?P<value>\d{1,20})$"
 )
-Counts = dict[tuple[str, str], int]
-"""Device or interface, and name of the counter → its value."""
+Key = tuple[str, str]
+"""Device or interface, and name of the counter."""
+Counts = dict[Key, int]
 
 
 def files(device: str, netdev: str, names: tuple[str, ...], port: int = 1) -> list[str]:

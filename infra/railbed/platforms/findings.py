@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from railbed.errors import HostError
 
 
 @dataclass(frozen=True)
@@ -14,3 +17,12 @@ class Finding:
     found: str
     hint: str = ""
     needed: bool = True
+
+
+def require(
+    findings: Sequence[Finding], lacks: str = "this machine lacks what it needs", code: str = "DOCTOR"
+) -> None:
+    """Raises HostError naming the first thing that is needed and not there."""
+    for finding in findings:
+        if finding.needed and not finding.ok:
+            raise HostError(f"{lacks}: {finding.name}", found=finding.found, hint=finding.hint, code=code)

@@ -17,7 +17,7 @@ from railbed.validate.pairs import Pair, packed
 from railbed.validate.patience import Patience
 from railbed.validate.permutations import crossed, permutations
 from railbed.validate.scope import Question
-from railbed.validate.survey import TOGETHER_SECONDS_MOST, Survey, able, apart, rails_at_fault
+from railbed.validate.survey import Survey, able, apart, blocked, lit, rails_at_fault
 from railbed.validate.validation_run import ValidationRun
 
 CROSS_RAIL, BISECTION = "fabric.cross_rail", "fabric.bisection"
@@ -102,8 +102,7 @@ class _Crossing:
         return law.judge(self.samples, self.leaves, floor, shared=shared, known=self.failed)
 
     def _payload(self) -> float:
-        machine = self.validation.contract.machine(self.free[0].machine)
-        return machine.payload_fraction or 1.0
+        return self.survey.machine.payload_fraction or 1.0
 
     def _shared(self) -> bool:
         """Whether flows share uplinks: leaves differ, or nobody knows them."""
@@ -119,11 +118,8 @@ class _Crossing:
 
     def _window(self, pairs: Sequence[Pair], turn: int) -> bool:
         """Runs one permutation, longer where its flows did not run side by side; False where that did not help."""
-        wanted = []
-        for flow in self.flows(self.survey, pairs, turn):
-            dark = {(flow.sender, flow.rail), (flow.receiver, flow.to_rail)} & self.dead
-            self.skipped |= dark
-            wanted += [] if dark else [flow]
+        wanted, dark = lit(self.flows(self.survey, pairs, turn), self.dead)
+        self.skipped |= dark
         seconds = self.survey.seconds
         for attempt in range(1, ATTEMPTS + 1 if wanted else 1):
             longer = f", {seconds} s" if seconds > self.survey.seconds else ""
@@ -137,7 +133,7 @@ class _Crossing:
             if not self.why:
                 self.samples += found
                 return True
-            seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.survey.seconds))
+            seconds = self.survey.longer(seconds)
             if attempt == ATTEMPTS or not self.patience.pause(bad or self.why):
                 self.samples += found
                 return False
@@ -148,7 +144,6 @@ class _Crossing:
             f"rails/{self._name}.json",
             {"seed": self.seed, "samples": [s.model_dump(mode="json") for s in self.samples]},
         )
-        absent = [n.name for n in self.validation.rail_nodes() if n.name not in self.survey.nodes]
         detail = {
             "nodes": sorted(self.survey.nodes), "seed": self.seed, "windows": self.survey.window,
             "slow": [list(key) for key in found.slow],
@@ -157,16 +152,9 @@ class _Crossing:
         record = judged(
             self.question, found.verdict, found.reason, measured=found.measured, evidence=evidence, detail=detail
         ).model_copy(update={"floor": found.floor})  # fmt: skip
-        if absent:
-            record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
         if record.verdict is Verdict.PASS and (self.why or self.skipped):
             return unproven(self.question, self.why or blocked(self.skipped), evidence, detail)
-        return record
-
-
-def blocked(rails: set[tuple[str, int]]) -> str:
-    """Which dead rails stand in the way."""
-    return "; ".join(f"blocked by fabric.rail.{rail}.bandwidth on {node}" for node, rail in sorted(rails))
+        return self.survey.without(record)
 
 
 def by_unit(nodes: Sequence[Node]) -> list[list[str]]:

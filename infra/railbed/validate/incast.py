@@ -7,22 +7,21 @@ from collections.abc import Mapping
 from secrets import randbelow
 
 from railbed.claims import Judged, Verdict
+from railbed.claims.fabric import INCAST_NODES
 from railbed.judge import incast as law
 from railbed.judge.rails import RailSample
 from railbed.parse import loss_counters as parse
 from railbed.validate.answers import disturbed, judged, unproven
 from railbed.validate.conditions import words
-from railbed.validate.crossing import SEEDS, SURENESS, blocked
-from railbed.validate.flow_tool import Flow
+from railbed.validate.crossing import SEEDS, SURENESS
 from railbed.validate.patience import Patience
 from railbed.validate.permutations import stars
 from railbed.validate.scope import Question
-from railbed.validate.survey import TOGETHER_SECONDS_MOST, Survey, able, apart, rails_at_fault
+from railbed.validate.survey import Survey, able, apart, blocked, lit, rails_at_fault
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.incast"
 ATTEMPTS = 4
-NODES_NEEDED = 3
 READ_S = 20.0
 
 
@@ -32,8 +31,8 @@ def run(validation: ValidationRun) -> None:
         return
     free = able(validation, CLAIM)
     question = validation.scope.get(CLAIM)[0]
-    if len(free) < NODES_NEEDED:
-        validation.answers.why(CLAIM, f"{len(free)} nodes can take part, needs {NODES_NEEDED}")
+    if len(free) < INCAST_NODES:
+        validation.answers.why(CLAIM, f"{len(free)} nodes can take part, needs {INCAST_NODES}")
     elif question.claim.expectation is None or question.claim.expectation.floor is None:
         validation.answers.why(CLAIM, "nothing says what it must reach")
     else:
@@ -48,7 +47,7 @@ class _Incast:
         self.seed = randbelow(SEEDS)
         self.dead, self.failed = rails_at_fault(validation)
         nodes = survey.nodes.values()
-        self.transport = validation.contract.machine(next(iter(nodes)).machine).transport
+        self.transport = survey.machine.transport
         self.rails = sorted(set.intersection(*({rail.index for rail in node.rails} for node in nodes)))
         self.cards, self.before = _cards(survey), _read(survey)
         self.samples: list[RailSample] = []
@@ -69,17 +68,14 @@ class _Incast:
                 if lows > 2 or set(outcome.guilty) <= self.failed:
                     break
             else:
-                seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.survey.seconds))
+                seconds = self.survey.longer(seconds)
             if self.bad and not patience.pause(self.bad):
                 break
         return self._record(outcome)
 
     def _window(self, attempt: int, turn: int, seconds: int) -> law.Outcome:
-        wanted: list[Flow] = []
-        for flow in stars(list(self.survey.nodes), self.rails, turn, self.seed):
-            dark = {(flow.sender, flow.rail), (flow.receiver, flow.rail)} & self.dead
-            self.skipped |= dark
-            wanted += [] if dark else [flow]
+        wanted, dark = lit(stars(list(self.survey.nodes), self.rails, turn, self.seed), self.dead)
+        self.skipped |= dark
         into = len({(flow.receiver, flow.rail) for flow in wanted})
         again = f", once more, {seconds} s" if attempt > 1 else ""
         self.validation.say(f"incast, {len(wanted)} flows into {into} rails, seed {self.seed}{again}")
@@ -107,12 +103,9 @@ class _Incast:
         }  # fmt: skip
         if found.verdict is not Verdict.FAIL and (self.why or self.skipped):
             return unproven(self.question, self.why or blocked(self.skipped), evidence, detail)
-        record = judged(
-            self.question, found.verdict, found.reason, measured=found.measured, evidence=evidence, detail=detail
+        record = self.survey.without(
+            judged(self.question, found.verdict, found.reason, measured=found.measured, evidence=evidence, detail=detail)
         )  # fmt: skip
-        absent = [node.name for node in self.validation.rail_nodes() if node.name not in self.survey.nodes]
-        if absent:
-            record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
         return record if self.failed or found.lost else disturbed(record, self.bad)
 
 

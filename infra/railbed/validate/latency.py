@@ -8,13 +8,13 @@ from railbed.claims import Verdict
 from railbed.contract import Node
 from railbed.judge import latency as law
 from railbed.judge.latency import LatencySample, Outcome
+from railbed.judge.rails import PARTNERS_NEEDED
 from railbed.validate import latency_tools
 from railbed.validate.answers import judged
-from railbed.validate.conditions import words
 from railbed.validate.flow_tool import Flow
 from railbed.validate.pairs import ring_flows
 from railbed.validate.patience import Patience
-from railbed.validate.survey import Survey, able
+from railbed.validate.survey import Survey, able, conditions
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.latency"
@@ -30,8 +30,8 @@ def run(validation: ValidationRun) -> None:
     asked = {q.node: q for q in validation.scope.get(CLAIM) if q.node in {node.name for node in free}}
     if not asked:
         return
-    if len(free) <= law.PARTNERS_NEEDED:
-        reason = f"{len(free)} nodes can take part, needs {law.PARTNERS_NEEDED + 1}"
+    if len(free) <= PARTNERS_NEEDED:
+        reason = f"{len(free)} nodes can take part, needs {PARTNERS_NEEDED + 1}"
         validation.answers.why(CLAIM, reason)
         return
     survey, patience = Survey(validation, free), Patience(validation.say)
@@ -69,8 +69,7 @@ def _by_unit(nodes: Sequence[Node]) -> list[str]:
 
 
 def _tool(survey: Survey) -> latency_tools.LatencyTool:
-    machine = survey.validation.contract.machine(next(iter(survey.nodes.values())).machine)
-    return latency_tools.TOOLS[machine.transport]
+    return latency_tools.TOOLS[survey.machine.transport]
 
 
 def _measure(survey: Survey, wanted: Sequence[Flow], name: str) -> list[LatencySample]:
@@ -81,14 +80,11 @@ def _measure(survey: Survey, wanted: Sequence[Flow], name: str) -> list[LatencyS
     for flow in wanted:
         absent = ends[flow.sender].error or ends[flow.receiver].error
         timing = tool.timing(flow, ends)
-        problems = seen.problems([flow.sender, flow.receiver])
-        for node in (flow.sender, flow.receiver):
-            if other := traffic[node].get(flow.rail):
-                problems[node] = [*problems.get(node, []), other]
+        bad = conditions(seen, traffic, dict.fromkeys((flow.sender, flow.receiver), flow.rail))
         found.append(
             LatencySample(
                 rail=flow.rail, sender=flow.sender, receiver=flow.receiver,
-                latency_us=None if absent else timing.latency_us, reason=absent or timing.error, disturbed=words(problems),
+                latency_us=None if absent else timing.latency_us, reason=absent or timing.error, disturbed=bad,
             )
         )  # fmt: skip
     return found

@@ -17,7 +17,7 @@ from railbed.validate.conditions import Watch, words
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
-from railbed.validate.survey import TOGETHER_SECONDS_MOST, Survey, able, apart, may_go_on
+from railbed.validate.survey import Survey, able, apart, may_go_on
 from railbed.validate.validation_run import ValidationRun
 
 RAIL_ATTEMPTS = 4
@@ -134,17 +134,13 @@ def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
         validation.say(f"all rails of {len(free)} nodes at once{again}")
         name = f"rails/together-{attempt}.json"
         samples, seen = survey.measure(wanted, bidirectional=False, name=name, seconds=seconds)
-        record = _judged_together(question, samples, seen, f"evidence/{name}", seconds)
-        absent = [node.name for node in validation.rail_nodes() if node.name not in nodes]
-        if absent:
-            record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
+        record = survey.without(_judged_together(question, samples, seen, f"evidence/{name}", seconds))
         failed += record.verdict is Verdict.FAIL
         # Where a rail failed by itself, that explains it, and once is enough.
         if record.verdict is Verdict.PASS or failed > 1 or explained:
             break
         if record.verdict is Verdict.UNPROVEN:
-            # Programs that start apart on busy nodes still send side by side for most of a longer window.
-            seconds = min(2 * seconds, max(TOGETHER_SECONDS_MOST, survey.seconds))
+            seconds = survey.longer(seconds)
             if not patience.pause(record.reason):
                 break
     validation.answers.add(record)

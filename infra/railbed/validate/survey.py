@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from secrets import SystemRandom
 
-from railbed.claims import Verdict
-from railbed.contract import Node
+from railbed.claims import Judged, Verdict
+from railbed.contract import Machine, Node
 from railbed.defaults import RAIL_SECONDS, RAIL_SLACK_S
 from railbed.judge.rails import RailSample
 from railbed.validate import flows
@@ -34,18 +35,35 @@ class Survey:
         self.samples: list[RailSample] = []
         self.window = 0
 
-    @property
+    @cached_property
     def tool(self) -> Tool:
         """What measures how much the rails of these nodes carry."""
         return flows.tool_for(self.validation.as_observed, self.nodes)
 
-    @property
+    @cached_property
     def seconds(self) -> int:
         """Of a window, at least: slow lines need longer ones."""
-        rates = [
+        rates = {
             rail.rate_gbps / max(1, len(rail.nics)) for node in self.nodes.values() for rail in node.rails
-        ]
+        }
         return max([RAIL_SECONDS, *map(self.tool.least_s, rates)])
+
+    @cached_property
+    def machine(self) -> Machine:
+        """Of these nodes, whose rails are of one kind."""
+        return self.validation.contract.machine(next(iter(self.nodes.values())).machine)
+
+    def longer(self, seconds: int) -> int:
+        """The next window where flows did not run side by side: programs that start apart on busy nodes still send together for
+        most of a longer one."""
+        return min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.seconds))
+
+    def without(self, record: Judged) -> Judged:
+        """The record, which names the nodes with rails that took no part."""
+        absent = [node.name for node in self.validation.rail_nodes() if node.name not in self.nodes]
+        if not absent:
+            return record
+        return record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
 
     def play(
         self, runner: Runner, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int
@@ -128,6 +146,22 @@ def rails_at_fault(validation: ValidationRun) -> tuple[set[tuple[str, int]], set
     return dead, {(one.node, f"rail {one.rail}") for one in failed}
 
 
+def lit(flows: Sequence[Flow], dead: set[tuple[str, int]]) -> tuple[list[Flow], set[tuple[str, int]]]:
+    """Flows whose rails carry something, and the dead rails for which others are left out."""
+    found: list[Flow] = []
+    dark: set[tuple[str, int]] = set()
+    for flow in flows:
+        of_it = {(flow.sender, flow.rail), (flow.receiver, flow.to_rail)} & dead
+        dark |= of_it
+        found += [] if of_it else [flow]
+    return found, dark
+
+
+def blocked(rails: set[tuple[str, int]]) -> str:
+    """Which dead rails stand in the way."""
+    return "; ".join(f"blocked by fabric.rail.{rail}.bandwidth on {node}" for node, rail in sorted(rails))
+
+
 def apart(samples: Sequence[RailSample], seconds: int) -> str:
     """Why flows that should load the fabric together did not; empty where they did."""
     together_s = flows.together_s([s for s in samples if s.gbps])
@@ -146,9 +180,14 @@ def _beside(sample: RailSample, seen: Watch, traffic: dict[str, dict[int, str]])
     """The sample with what was wrong with the conditions at its ends; a rail without carrier has none that matter."""
     if not sample.carrier:
         return sample
-    problems = seen.problems([sample.sender, sample.receiver])
-    for node, rail in ((sample.sender, sample.rail), (sample.receiver, sample.far_rail)):
-        other = traffic[node].get(rail)
-        if other:
+    ends = {sample.sender: sample.rail, sample.receiver: sample.far_rail}
+    return sample.model_copy(update={"disturbed": conditions(seen, traffic, ends)})
+
+
+def conditions(seen: Watch, traffic: Mapping[str, Mapping[int, str]], ends: Mapping[str, int]) -> str:
+    """What was wrong at the ends of a flow, node → rail; empty where nothing was."""
+    problems = seen.problems(list(ends))
+    for node, rail in ends.items():
+        if other := traffic[node].get(rail):
             problems[node] = [*problems.get(node, []), other]
-    return sample.model_copy(update={"disturbed": words(problems)})
+    return words(problems)

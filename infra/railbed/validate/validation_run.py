@@ -21,8 +21,6 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
 from railbed.errors import RailbedError
 from railbed.judge.optics import Port
-from railbed.parse.nvlink_errors import Counts as NvlinkCounts
-from railbed.parse.port_errors import Counts
 from railbed.parse.slurm import Job, NodeState
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
@@ -75,14 +73,9 @@ class ValidationRun:
     """Collectives that crashed; one that ran to its end in a later try has its verdict all the same."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
-    port_counts: Mapping[str, Counts | str] = field(default_factory=dict)
-    """Node → error counters of its rails' ports before anything loaded them, or why there are none."""
-    ports_counted_at: float = 0.0
-    """When they were read, by the monotonic clock."""
-    nvlink_counts: Mapping[str, NvlinkCounts | str] = field(default_factory=dict)
-    """Node → error counters of its NVLinks before anything loaded them, or why there are none."""
-    nvlinks_counted_at: float = 0.0
-    """When they were read, by the monotonic clock."""
+    counted: dict[str, tuple[Mapping[str, Mapping[Any, int] | str], float]] = field(default_factory=dict)
+    """Claim → each node's error counters before anything loaded what they count, or why there are none; and when they were read,
+    by the monotonic clock."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""
     stack_id: str = ""

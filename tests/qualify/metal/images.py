@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects import files
-from railbed.effects.debian_sources import debian_source
+from railbed.effects import debian_tree, files
+from railbed.effects.debian_tree import debootstrap, inside
 from railbed.effects.ironic.ramdisk import build
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
@@ -121,12 +121,8 @@ def _made(kind: str, content: list[str], make: Callable[[Path], None]) -> Path:
 
 def _disk(out: Path) -> None:
     tree = out / "tree"
-    uri, keyring = debian_source(SUITE)
-    archive = build.builds_dir() / "archives"
-    run(
-        ["debootstrap", "--variant=minbase", f"--cache-dir={archive}", f"--keyring={keyring}", f"--include={','.join(PACKAGES)}",
-         SUITE, tree, uri],
-        timeout_s=BUILD_TIMEOUT_S, log=out.parent / "debootstrap.log",
+    debootstrap(
+        SUITE, PACKAGES, tree, archives=build.builds_dir() / "archives", log=out.parent / "debootstrap.log"
     )  # fmt: skip
     for path, text in FILES.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
@@ -134,9 +130,9 @@ def _disk(out: Path) -> None:
     (tree / "etc/initramfs-tools/modules").write_text("".join(f"{one}\n" for one in MODULES))
     for key in (tree / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
-    _inside(tree, "systemctl", "--quiet", "mask", *MASKED)
-    _inside(tree, "systemctl", "--quiet", "enable", "systemd-networkd.service")
-    kernel = max(one.name.removeprefix("vmlinuz-") for one in (tree / "boot").glob("vmlinuz-*"))
+    inside(tree, "systemctl", "--quiet", "mask", *MASKED)
+    inside(tree, "systemctl", "--quiet", "enable", "systemd-networkd.service")
+    kernel = debian_tree.kernel(tree)
     for folder in (
         "gpu",
         "media",
@@ -150,18 +146,12 @@ def _disk(out: Path) -> None:
     ):
         shutil.rmtree(tree / "lib/modules" / kernel / "kernel/drivers" / folder, ignore_errors=True)
     shutil.rmtree(tree / "lib/modules" / kernel / "kernel/sound", ignore_errors=True)
-    _inside(tree, "depmod", kernel)
-    _inside(tree, "update-initramfs", "-u", "-k", kernel)
+    inside(tree, "depmod", kernel)
+    inside(tree, "update-initramfs", "-u", "-k", kernel)
     for name in ("vmlinuz", "initrd.img"):
         (tree / "boot" / f"{name}-{kernel}").rename(tree / "boot" / name)
-    (tree / "tmp/grub.cfg").write_text(DISK_GRUB)
-    _inside(tree, "grub-mkimage", "-O", "x86_64-efi", "-o", "/tmp/BOOTX64.EFI", "-p", "/EFI/BOOT", "-c", "/tmp/grub.cfg",
-            *GRUB_MODULES.split())  # fmt: skip
-    _inside(tree, "truncate", "-s", f"{ESP_MIB}M", "/tmp/esp")
-    _inside(tree, "mkfs.vfat", "-n", "ESP", "/tmp/esp")
-    _inside(tree, "mmd", "-i", "/tmp/esp", "::EFI", "::EFI/BOOT")
-    _inside(tree, "mcopy", "-i", "/tmp/esp", "/tmp/BOOTX64.EFI", "::EFI/BOOT/BOOTX64.EFI")
-    shutil.move(tree / "tmp/esp", out / "esp")
+    esp = debian_tree.efi_partition(tree, "tmp", DISK_GRUB, GRUB_MODULES.split(), ESP_MIB)
+    shutil.move(esp, out / "esp")
     for name in ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"):
         shutil.copyfile(tree / "usr/share/OVMF" / name, out / name)
     for folder in ("tmp", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt/lists", "var/cache/apt",
@@ -184,7 +174,7 @@ def _partitioned(tree: Path, out: Path) -> None:
     run(["truncate", "-s", f"{ESP_MIB + ROOT_MIB + 2}M", tree.parent / "disk.raw"])
     # The machine that qualifies may have no sgdisk; the tree has one.
     (tree / "disk.raw").hardlink_to(disk)
-    _inside(
+    inside(
         tree,
         "sgdisk",
         "-n",
@@ -240,7 +230,3 @@ def _entry(name: str, content: bytes) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
-
-
-def _inside(tree: Path, *words: str) -> None:
-    run(["chroot", tree, *words], env={"LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}, timeout_s=BUILD_TIMEOUT_S)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from tests.support.replay.node import GPUS, HEALTHY
+from tests.support.replay.facts import GPUS, HEALTHY
 
 from railbed.validate.node import gpu_probe
 

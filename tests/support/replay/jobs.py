@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.support.replay import gpu_programs
-from tests.support.replay.node import HEALTHY, template
+from tests.support.replay.facts import HEALTHY, template
 from tests.support.replay.rails import Fabric
 
 from railbed.contract import Contract

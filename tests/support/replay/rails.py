@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import Any
 
 from tests.support.replay import ethernet
-from tests.support.replay.node import HEALTHY, Machine, template
+from tests.support.replay.facts import HEALTHY, template
+from tests.support.replay.node import Machine
 
 from railbed.contract import Contract
 from railbed.defaults import RAIL_PORT

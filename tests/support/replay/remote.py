@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.replay import clusters, dcgm, node, optics, suite
+from tests.support.replay import clusters, dcgm, facts, optics, suite
 from tests.support.replay.cables import Cables
+from tests.support.replay.counters import Counters
+from tests.support.replay.facts import DATA, HEALTHY, template
 from tests.support.replay.jobs import Jobs, Said
-from tests.support.replay.node import DATA, HEALTHY, Machine, template
+from tests.support.replay.node import Machine
 from tests.support.replay.rails import Fabric, Session
 from tests.support.replay.training import Training
 
@@ -41,12 +43,6 @@ LNET, NODE_LINE = template("lnetctl.txt"), template("scontrol-node.txt")
 FILE_S = 0.01
 """For which one client's file of 16 MiB is written or read; built: 1.7 GB/s of one stream."""
 
-
-LOSSES = {
-    "hgx": ["port_xmit_discards", "port_xmit_wait"], "p5": ["rx_drops"], "p4d": ["rx_drops"],
-    "roce": ["packet_seq_err", "local_ack_timeout_err", "out_of_sequence", "np_ecn_marked_roce_packets"],
-}  # fmt: skip
-"""Counters of lost and paused packets, as the kernel names them."""
 FIO_DATA = Path(__file__).parents[2] / "unit" / "data" / "parse" / "fio"
 FIO = {"create": "create", "stat": "stat", "delete": "delete"}
 """Job of fio → its recording; random reads and writes are in one."""
@@ -84,10 +80,7 @@ class Cluster:
         self.silent: set[str] = set(self.table.get("silent", []))
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
-        self.ports_read: dict[str, int] = dict.fromkeys(machines, 0)
-        self.losses_read: dict[str, int] = dict.fromkeys(machines, 0)
-        self.counted: dict[str, int] = dict.fromkeys(machines, 0)
-        self.links_counted: dict[str, int] = dict.fromkeys(machines, 0)
+        self.counters = Counters(name, machines, self.table)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
         self.lock = Lock()
@@ -141,19 +134,17 @@ class Cluster:
         if "dcgmi diag" in line:
             return dcgm.diagnosed(self.machines[name], line)
         if optics.asked(line):
-            with self.lock:
-                self.ports_read[name] += 1
-                reading = min(self.ports_read[name], 2) - 1
+            reading = min(self.counters.reading("optics", name), 1)
             return 0, optics.printed(self.machines[name], line, reading), ""
         if "hw_counters" in line:
-            return self._losses(name)
+            return self.counters.losses(name)
         if "lldpcli" in line or "ibnetdiscover" in line:
             return self.cables.answer(name, line)
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
             ("find", self.jobs.take_logs), ("cat", self.training.read), ("tail", self.training.read),
-            ("sha256sum", self.training.read), ("grep", self._port_counters), ("nvidia-smi", self._link_counters),
+            ("sha256sum", self.training.read), ("grep", self.counters.ports), ("nvidia-smi", self.counters.links),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
@@ -222,58 +213,10 @@ class Cluster:
         known = self.table.get("slurm", {}).get(name, {})
         reason = f" Reason={known['reason']} [root@2026-11-30T08:00:00]" if "reason" in known else ""
         line = NODE_LINE.substitute(
-            node=name, pool="h100", gpus=known.get("gpus", node.GPUS), state=known.get("state", "IDLE+MAINTENANCE+RESERVED"),
+            node=name, pool="h100", gpus=known.get("gpus", facts.GPUS), state=known.get("state", "IDLE+MAINTENANCE+RESERVED"),
             partition=PARTITION, reason=reason,
         )  # fmt: skip
         return "" if known.get("unknown") else line
-
-    def _port_counters(self, name: str, words: list[str]) -> Said:
-        """Error counters of its ports: all steady, but for ``port_errors: {node: {device: {counter: [first, second]}}}``."""
-        with self.lock:
-            self.counted[name] += 1
-        rises = self.table.get("port_errors", {}).get(name, {})
-        said = []
-        for path in words[3:]:
-            device, counter = path.split("/")[4], path.rpartition("/")[2]
-            values = rises.get(device, {}).get(counter, [0, 0])
-            if values:
-                said.append(f"{path}:{values[min(self.counted[name], len(values)) - 1]}\n")
-        return (0 if said else 1), "".join(said), ""
-
-    def _link_counters(self, name: str, words: list[str]) -> Said:
-        """Error counters of its NVLinks, in a public form (stas00/ml-engineering, debug of NVIDIA GPUs): all steady at 0, but for
-        ``nvlink_errors: {node: {gpu: {link: {KIND: [first, second]}}}}``; ``said`` in place of ``gpu`` is all it says."""
-        assert words == ["nvidia-smi", "nvlink", "--errorcounters"], words
-        with self.lock:
-            self.links_counted[name] += 1
-        rises = self.table.get("nvlink_errors", {}).get(name, {})
-        if "said" in rises:
-            return 0, rises["said"], ""
-        said = ""
-        for gpu in range(node.GPUS):
-            said += f"GPU {gpu}: NVIDIA H100 80GB HBM3 (UUID: GPU-{gpu})\n"
-            for link in range(18):
-                of_link = rises.get(gpu, {}).get(link, {})
-                for kind in ("Replay", "Recovery", "CRC"):
-                    value = of_link.get(kind, [0, 0])[min(self.links_counted[name], 2) - 1]
-                    said += f"\t Link {link}: {kind} Errors: {value}\n"
-                said += "\n"
-        return 0, said, ""
-
-    def _losses(self, name: str) -> Said:
-        """Counters of lost packets: all steady, but for ``losses: {node: {device: {counter: [first, second]}}}``."""
-        with self.lock:
-            self.losses_read[name] += 1
-        devices = list(self.machines[name].facts["cards"])
-        found = {device: {counter: [0] for counter in LOSSES[self.name]} for device in devices}
-        for device, counters in self.table.get("losses", {}).get(name, {}).items():
-            found[device] = found[device] | counters
-        at = self.losses_read[name]
-        said = [
-            f"/sys/class/infiniband/{device}/ports/1/hw_counters/{counter}:{values[min(at, len(values)) - 1]}\n"
-            for device, counters in found.items() for counter, values in counters.items() if values
-        ]  # fmt: skip
-        return 0, "".join(said), ""
 
     def _squeue(self, name: str, words: list[str]) -> Said:
         return 0, self.table.get("squeue", ""), ""
@@ -363,8 +306,8 @@ class Site:
 
     def _machine(self, name: str, changes: dict[str, Any], folder: Path) -> Machine:
         number = [one.name for one in self.contract.nodes].index(name)
-        found = node.changed(node.facts(self.name), changes)
-        same = self.machines[name] if changes and node.only_said(changes) else None
+        found = facts.changed(facts.healthy(self.name), changes)
+        same = self.machines[name] if changes and facts.only_said(changes) else None
         return Machine(folder / name, self.contract.node(name), self.name, found, number, as_on=same)
 
     def cluster(self, table: Mapping[str, Any] | None = None) -> Cluster:

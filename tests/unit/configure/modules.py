@@ -26,6 +26,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 UNITS = _load("ansible.module_utils.railbed_units", ROOT / "plugins/module_utils/railbed_units.py")
+PROGRAM = _load("ansible.module_utils.railbed_program", ROOT / "plugins/module_utils/railbed_program.py")
 DKMS = _load("ansible.module_utils.railbed_dkms", ROOT / "plugins/module_utils/railbed_dkms.py")
 ARCHIVE = _load("ansible.module_utils.railbed_archive", ROOT / "plugins/module_utils/railbed_archive.py")
 APT = _load("ansible.module_utils.railbed_apt", ROOT / "plugins/module_utils/railbed_apt.py")

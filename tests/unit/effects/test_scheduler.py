@@ -10,6 +10,7 @@ from tests.unit.validate.conftest import FakeRemote, contract, make_node
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
+from railbed.parse import sacct
 from railbed.run import Result
 
 __all__ = ["contract"]
@@ -43,3 +44,16 @@ def test_both_gone_is_an_error(contract: Contract) -> None:
     scheduler, _ = pair(contract, {"ctl0": GONE, "ctl1": GONE})
     with pytest.raises(CommandError, match="No route"):
         scheduler.nodes()
+
+
+def test_accounts_are_asked_for_every_run_of_a_job(contract: Contract) -> None:
+    said = "46|ada|COMPLETED|1796123885|1796123885|1796123913|1|h100-0|train\n"
+    scheduler, remote = pair(contract, {"ctl0": Result((), 0, said, "")})
+    assert [(run.id, run.nodes) for run in scheduler.runs("46")] == [("46", ("h100-0",))]
+    with pytest.raises(CommandError, match="not a line of sacct"):
+        scheduler.accounted("2026-12-01T00:00:00", "2027-01-01T00:00:00")
+    (_, one), (_, month) = remote.commands
+    every = "sacct --allocations --duplicates --noheader --parsable2 --format="
+    assert one == f"env SLURM_TIME_FORMAT=%s {every}{sacct.RUN_FIELDS} --jobs=46"
+    between = "--allusers --truncate --starttime=2026-12-01T00:00:00 --endtime=2027-01-01T00:00:00"
+    assert month == f"{every}{sacct.FIELDS} {between}"

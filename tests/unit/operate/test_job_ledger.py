@@ -11,7 +11,7 @@ import pytest
 from railbed.effects.journal import Journal
 from railbed.errors import UsageError
 from railbed.operate import job_ledger
-from railbed.parse import slurm
+from railbed.parse import sacct
 
 NOW = datetime.now(UTC)
 T0 = int(NOW.timestamp()) - 40_000
@@ -36,7 +36,7 @@ class Accounts:
         self.text = text
 
     def runs(self, _: str) -> Any:
-        return slurm.runs(self.text)
+        return sacct.runs(self.text)
 
 
 @pytest.fixture
@@ -49,15 +49,15 @@ def read(journal: Journal, text: str, job: str = "46") -> job_ledger.JobLedger:
 
 
 def test_the_accounts_are_read_as_they_are_printed() -> None:
-    first, second, last = slurm.runs(ACCOUNTS)
+    first, second, last = sacct.runs(ACCOUNTS)
     assert (first.nodes, second.nodes, first.name) == (("h100-0", "h100-1"), ("h100-0", "h100-2"), "train|er")
     assert (first.state, last.state, last.ended_s) == ("NODE_FAIL", "CANCELLED", T0 + 30_500)
-    waits, runs = slurm.runs(
+    waits, runs = sacct.runs(
         f"7|ada|PENDING|{T0}|Unknown|Unknown|2|None assigned|x\n7|ada|RUNNING|{T0}|{T0}|Unknown|1|a|x\n"
     )
     assert (waits.started_s, waits.ended_s, waits.nodes) == (None, None, ())
     assert (runs.started_s, runs.ended_s) == (T0, None)
-    assert slurm.runs("sacct: error\n\n") == []
+    assert sacct.runs("sacct: error\n\n") == []
 
 
 def test_the_accounts_of_a_real_job_that_was_queued_again_add_up(journal: Journal) -> None:

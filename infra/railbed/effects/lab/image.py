@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects.debian_sources import APT_DIR, debian_source, debian_sources_text
+from railbed.effects.debian_sources import APT_DIR, debian_sources_text
+from railbed.effects.debian_tree import debootstrap
 from railbed.effects.lab import content
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
@@ -41,25 +42,15 @@ def ensure_image(say: Say) -> Path:
         say(
             f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.role_packages())} packages)"
         )
-        _debootstrap(building)
+        debootstrap(
+            content.SUITE, content.BASE_PACKAGES, building,
+            archives=images_dir() / "archives", log=images_dir() / "debootstrap.log",
+        )  # fmt: skip
         say("installing the roles' packages into the image")
         _install(building)
         _finish(building)
         building.rename(path)
     return path
-
-
-def _debootstrap(root: Path) -> None:
-    uri, keyring = debian_source(content.SUITE)
-    archive = images_dir() / "archives"
-    archive.mkdir(parents=True, exist_ok=True)
-    run(
-        [
-            "debootstrap", "--variant=minbase", f"--cache-dir={archive}", f"--keyring={keyring}",
-            f"--include={','.join(content.BASE_PACKAGES)}", content.SUITE, root, uri,
-        ],
-        timeout_s=BUILD_TIMEOUT_S, log=images_dir() / "debootstrap.log",
-    )  # fmt: skip
 
 
 def _install(root: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from railbed import inputs
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import files
-from railbed.effects.debian_sources import debian_source
+from railbed.effects.debian_tree import debootstrap, efi_partition, inside, kernel
 from railbed.effects.ironic.ramdisk import content
 from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
@@ -80,7 +80,9 @@ def ensure(root: Path, say: Say) -> Built:
         building.mkdir(parents=True)
         say("building the ramdisk with ironic-python-agent, from Debian and PyPI (minutes, once)")
         tree = building / "tree"
-        _debootstrap(tree)
+        debootstrap(
+            content.SUITE, content.PACKAGES, tree, archives=builds_dir() / "archives", log=builds_dir() / "debootstrap.log"
+        )  # fmt: skip
         _agent(root, tree)
         _configure(tree)
         _pack(tree, building)
@@ -109,19 +111,6 @@ def lacking(*, raises: bool = False) -> list[str]:
     return lacks
 
 
-def _debootstrap(tree: Path) -> None:
-    uri, keyring = debian_source(content.SUITE)
-    archive = builds_dir() / "archives"
-    archive.mkdir(parents=True, exist_ok=True)
-    run(
-        [
-            "debootstrap", "--variant=minbase", f"--cache-dir={archive}", f"--keyring={keyring}",
-            f"--include={','.join(content.PACKAGES)}", content.SUITE, tree, uri,
-        ],
-        timeout_s=BUILD_TIMEOUT_S, log=builds_dir() / "debootstrap.log",
-    )  # fmt: skip
-
-
 def _agent(root: Path, tree: Path) -> None:
     """The agent's wheels, each by its hash; nothing of a package is run here."""
     run(
@@ -143,13 +132,13 @@ def _configure(tree: Path) -> None:
         shutil.copyfile(file, target)
         target.chmod(0o644 if unit else 0o755)
         if unit:
-            _inside(tree, "systemctl", "--quiet", "enable", file.name)
-    _inside(tree, "systemctl", "--quiet", "mask", *content.MASKED)
+            inside(tree, "systemctl", "--quiet", "enable", file.name)
+    inside(tree, "systemctl", "--quiet", "mask", *content.MASKED)
     (tree / "init").symlink_to("sbin/init")
-    kernel = _kernel(tree)
+    version = kernel(tree)
     for folder in content.LEFT_OUT:
-        shutil.rmtree(tree / "lib/modules" / kernel / "kernel" / folder, ignore_errors=True)
-    _inside(tree, "depmod", kernel)
+        shutil.rmtree(tree / "lib/modules" / version / "kernel" / folder, ignore_errors=True)
+    inside(tree, "depmod", version)
     for folder in content.EMPTIED:
         for one in (tree / folder).glob("*"):
             if one.is_dir() and not one.is_symlink():
@@ -161,26 +150,11 @@ def _configure(tree: Path) -> None:
 def _pack(tree: Path, out: Path) -> None:
     """Kernel, compressed ramdisk, and the image of an EFI partition with GRUB; made by the tree's own programs."""
     boot = tree / "boot"
-    (boot / "grub.cfg").write_text(content.GRUB)
-    _inside(tree, "grub-mkimage", "-O", "x86_64-efi", "-o", "/boot/BOOTX64.EFI", "-p", "/EFI/BOOT", "-c", "/boot/grub.cfg",
-            *content.MODULES.split())  # fmt: skip
-    _inside(tree, "truncate", "-s", f"{content.ESP_MIB}M", "/boot/esp")
-    _inside(tree, "mkfs.vfat", "-n", "ESP", "/boot/esp")
-    _inside(tree, "mmd", "-i", "/boot/esp", "::EFI", "::EFI/BOOT")
-    _inside(tree, "mcopy", "-i", "/boot/esp", "/boot/BOOTX64.EFI", "::EFI/BOOT/BOOTX64.EFI")
+    esp = efi_partition(tree, "boot", content.GRUB, content.MODULES.split(), content.ESP_MIB)
     packed = (
         "set -o pipefail; cd /; find . -xdev -path ./boot -prune -o -print0 | cpio --null -o -H newc --quiet"
     )
-    _inside(tree, "bash", "-c", f"{packed} | zstd -q -3 -T0 -o /boot/ramdisk")
-    shutil.move(boot / f"vmlinuz-{_kernel(tree)}", out / "kernel")
+    inside(tree, "bash", "-c", f"{packed} | zstd -q -3 -T0 -o /boot/ramdisk")
+    shutil.move(boot / f"vmlinuz-{kernel(tree)}", out / "kernel")
     shutil.move(boot / "ramdisk", out / "ramdisk")
-    shutil.move(boot / "esp", out / "esp")
-
-
-def _kernel(tree: Path) -> str:
-    """Version of the tree's one kernel."""
-    return max(one.name.removeprefix("vmlinuz-") for one in (tree / "boot").glob("vmlinuz-*"))
-
-
-def _inside(tree: Path, *words: str) -> None:
-    run(["chroot", tree, *words], env={"LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}, timeout_s=BUILD_TIMEOUT_S)
+    shutil.move(esp, out / "esp")

@@ -1,0 +1,36 @@
+"""What stays of a stack that was destroyed: its archive, and packages on this machine."""
+
+from __future__ import annotations
+
+import shutil
+
+from railbed import validate
+from railbed.effects.journal import Journal
+from railbed.effects.workspace import Workspace
+
+
+def archive(work: Workspace) -> None:
+    """Moves the latest report and the history of validations into the archive and removes all else of the stack."""
+    latest = work.reports / "latest"
+    if latest.exists():
+        target = work.archive / "reports" / latest.resolve().name
+        if not target.exists():
+            shutil.copytree(latest.resolve(), target)
+        if (runs := validate.history_file(work)).exists():
+            shutil.copy2(runs, target.parent / f"{target.name}-{runs.name}")
+    for entry in work.dir.iterdir():
+        if entry == work.archive or entry.name == "lock":
+            continue
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def host_packages(work: Workspace) -> list[str]:
+    """Packages that railbed ever installed on this machine for this stack."""
+    return sorted(
+        {
+            package
+            for event in Journal(work.journal_file).read()
+            if event["event"] == "host-packages"
+            for package in event["packages"]
+        }
+    )
