@@ -10,7 +10,8 @@ from railbed.run import TIMED_OUT, Result
 from railbed.text import shown
 
 SSH_FAILED = 255
-"""ssh's own exit status: the command on the other side did not begin, or the connection was lost."""
+"""ssh's own exit status: the command on the other side did not begin, or the connection was lost. railbed gives
+it too where sudo refuses."""
 MAY_NOT_RUN, NOT_FOUND = 126, 127
 """Exit statuses of shells, timeout(1) and env(1) for a program that cannot be started."""
 SIGNALS = {
@@ -44,6 +45,8 @@ FORBIDDEN = "{1} may not be executed on {at}: Permission denied"
 MUNGE = "the munge key or clock of {at} differs from the controller's"
 
 RULES = (
+    # effects/remote.py, where the login of a node is not root's
+    _rule(r"^(login \S+ of \S+ may not become root: .*)", "{1}", SSH_FAILED),
     # ssh (OpenSSH 8 to 10)
     _rule(r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No \S+ host key is known for",
           "the SSH host key of {at} is not the one that was made with it", SSH_FAILED),

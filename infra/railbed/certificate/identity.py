@@ -75,8 +75,6 @@ class Shown(FrozenModel):
     """Kind of container that it runs in; None on a machine of its own."""
     machine_id: Line | None = None
     instance_id: Line | None = None
-    root: bool = False
-    """Whether it was read with root's rights."""
     dmi: dict[Line, Line | None] = Field(default_factory=dict)
     cards: list[Card] = Field(default_factory=list)
     gpus: Annotated[str, AfterValidator(plain)] | None = None
@@ -168,7 +166,7 @@ def _no_serial(seen: Shown) -> str:
         return "the kernel shows no table of the firmware with it"
     value = seen.dmi["product_serial"]
     if value is None:
-        return "it cannot be read" if seen.root else "only root may read it"
+        return "it cannot be read"
     return f"the firmware has a placeholder: {value!r}" if value else "the firmware has none"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from railbed.configure.results import NodeResult, NodeState
-from railbed.configure.ssh_errors import reason
+from railbed.configure.ssh_errors import reason, refused_root
 
 CONTROLLER_ONLY = frozenset(
     {
@@ -165,6 +165,6 @@ def _message(result: dict[str, Any], *, unreachable: bool) -> str:
     words = [str(part.get("msg") or part.get("stderr") or "") for part in [result, *loops]]
     words += [str(result.get(key, "")) for key in ("stderr", "module_stderr") if result.get(key)]
     text = " ".join(" ".join(words).split())
-    why = reason(text) if unreachable else ""
+    why = reason(text) if unreachable else refused_root(text)
     text = f"{why} ({text})" if why else text
     return text[:MESSAGE_CHARACTERS] or "no reason given"

@@ -1,4 +1,4 @@
-"""Why a node could not be reached, in a few words in front of what SSH said. Pure."""
+"""Why a node could not be reached, or no task could become root there, in a few words in front of what was said. Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ REASONS = (
     ("no answer", r"timed out|Connection refused|No route to host|Network is unreachable|Could not resolve"),
 )  # fmt: skip
 """Reason, and OpenSSH's ssh(1) (or Ansible's) words for it; the first that fits."""
+
+
+NO_ROOT = "railbed's login may not become root there: give it NOPASSWD:ALL in /etc/sudoers.d"
+SUDO_REFUSED = re.compile(r"(?:Missing|Incorrect) sudo password|sudo: a password is required")
+"""Ansible's words (ansible-core 2.19, plugins/connection/ssh.py), and sudo's own where Ansible passes them on."""
+
+
+def refused_root(said: str) -> str:
+    """`NO_ROOT` where a task failed for that; else empty."""
+    return NO_ROOT if SUDO_REFUSED.search(said) else ""
 
 
 def reason(said: str) -> str:

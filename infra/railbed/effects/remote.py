@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from railbed import ended
 from railbed.contract import Contract, Node
 from railbed.defaults import COMMAND_TIMEOUT_S, NODE_OUTPUT_BYTES, SSH_CONNECT_TIMEOUT_S
 from railbed.effects import control_sockets, files, proxy_command
@@ -16,6 +17,15 @@ from railbed.run import Result, Session, run
 
 T = TypeVar("T")
 ROOT = "root"
+AS_ROOT = (
+    "sudo -n -- bash -c {text} || {{ status=$?; "
+    f"sudo -n -- bash -c : 2>/dev/null || {{{{ echo {{refused}} >&2; exit {ended.SSH_FAILED}; }}}}; exit $status; }}}}"
+)
+"""sudo ends with 1 where it refuses, as many commands do for an answer: then the command did not begin, as where SSH fails."""
+REFUSED = (
+    "login {login} of {node} may not become root: sudo is missing, refuses or wants a password; give it the line "
+    "`{login} ALL=(ALL) NOPASSWD:ALL` in /etc/sudoers.d, and run the same command again"
+)
 
 
 def write_ssh_files(work: Workspace, contract: Contract) -> None:
@@ -104,9 +114,11 @@ class Remote:
         Slurm's reservation of nodes that are not accepted yet.
         """
         text = command if isinstance(command, str) else shlex.join(command)
-        if self._logins.get(node, ROOT) == ROOT:
+        login = self._logins.get(node, ROOT)
+        if login == ROOT:
             return text
-        return f"sudo -n -- bash -c {shlex.quote(text)}"
+        refused = shlex.quote(REFUSED.format(login=login, node=node))
+        return AS_ROOT.format(text=shlex.quote(text), refused=refused)
 
     def each(
         self, nodes: Iterable[str], work: Callable[[str], T], at_once: int | None = None

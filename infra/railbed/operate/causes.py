@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from railbed import ended
 from railbed.effects.remote import Remote
 from railbed.operate.drain import Say
-from railbed.operate.evidence import AS_ROOT
+from railbed.operate.evidence import SHELL
 from railbed.validate.node import faults, xids
 
 TIMEOUT_S = 90.0
@@ -30,7 +30,7 @@ _ACTION = re.compile(r"to 0x[0-9a-f]+ \(([A-Za-z0-9 ]{1,40})\)")
 def read(remote: Remote, name: str, say: Say) -> list[str]:
     """Codes as ``catalog.Remedies`` has them, each once. None where the node does not say, which is told: the roles may bring its
     health check back, and the validation decides."""
-    said = remote.run(name, AS_ROOT, stdin=SCRIPT, timeout_s=TIMEOUT_S, check=False)
+    said = remote.run(name, SHELL, stdin=SCRIPT, timeout_s=TIMEOUT_S, check=False)
     if not said.ok:
         say(f"{name}: it does not say what is wrong with it: {ended.why(said, 'the health check', name)}")
         return []

@@ -23,8 +23,8 @@ EVIDENCE_TIMEOUT_S = 240.0
 BUG_REPORT_TIMEOUT_S = 300.0
 BUG_REPORT_BYTES = 32 * 1024**2
 
-AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi'
-"""Kernel log, event log and the vendor's report are root's; the script comes by standard input."""
+SHELL = ("sh", "-s")
+"""Reads a script by standard input."""
 
 
 class Asked(NamedTuple):
@@ -83,7 +83,7 @@ def save(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict[str
 
     def ask(name: str) -> Result:
         return remote.run(
-            name, AS_ROOT, stdin=script(), check=False, timeout_s=EVIDENCE_TIMEOUT_S,
+            name, SHELL, stdin=script(), check=False, timeout_s=EVIDENCE_TIMEOUT_S,
             keep_bytes=SECTION_BYTES * (len(SECTIONS) + 1),
         )  # fmt: skip
 
@@ -105,7 +105,7 @@ def save(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict[str
 def bug_report(remote: Remote, work: Workspace, name: str, step: Step) -> None:
     """Saves the vendor's report of a node. Without it, e.g. where the driver hangs, the repair goes on and says so."""
     said = remote.run(
-        name, AS_ROOT, stdin=BUG_REPORT, check=False, timeout_s=BUG_REPORT_TIMEOUT_S + EVIDENCE_TIMEOUT_S,
+        name, SHELL, stdin=BUG_REPORT, check=False, timeout_s=BUG_REPORT_TIMEOUT_S + EVIDENCE_TIMEOUT_S,
         keep_bytes=4 * BUG_REPORT_BYTES,
     )  # fmt: skip
     try:

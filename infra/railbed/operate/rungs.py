@@ -15,7 +15,7 @@ from railbed.defaults import SSH_CONNECT_TIMEOUT_S
 from railbed.effects.bmc import of_node, power
 from railbed.effects.remote import Remote
 from railbed.errors import RailbedError
-from railbed.operate.evidence import AS_ROOT
+from railbed.operate.evidence import SHELL
 from railbed.operate.ladder import BOOTS
 
 SERVICES = ("nvidia-persistenced", "nvidia-fabricmanager", "nvidia-dcgm")
@@ -96,14 +96,14 @@ def wait_up(remote: Remote, name: str, before: str) -> str:
 
 
 def _script(remote: Remote, name: str, script: str, timeout_s: float, what: str) -> str:
-    said = remote.run(name, AS_ROOT, stdin=script, timeout_s=timeout_s, check=False)
+    said = remote.run(name, SHELL, stdin=script, timeout_s=timeout_s, check=False)
     return "" if said.ok else ended.why(said, what, name)
 
 
 def _reboot(remote: Remote, name: str, before: str) -> str:
     if not before:
         return f"{name} does not answer, so nobody would see it boot"
-    said = remote.run(name, AS_ROOT, stdin=REBOOT, timeout_s=60.0, check=False)
+    said = remote.run(name, SHELL, stdin=REBOOT, timeout_s=60.0, check=False)
     if not (said.ok or said.returncode == ended.SSH_FAILED):
         return ended.why(said, "systemctl reboot", name)
     return wait_up(remote, name, before)

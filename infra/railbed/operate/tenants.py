@@ -97,6 +97,7 @@ def look(contract: Contract, slurm: SlurmAccounts, tenancy: Tenancy | None) -> L
     }
     local = contract.admins.keys() | (tenancy.users.keys() if tenancy else set())
     unknown = frozenset(slurm.unknown(asked - local))
+    # railbed itself is root there; a person who comes with its key is not.
     login = contract.with_role("controller")[0].ssh.user
     operators = frozenset({*contract.admins, login} - {"root"})
     declared, notes = declare(tenancy, operators, groups, unknown, present)

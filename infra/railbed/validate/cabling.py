@@ -32,9 +32,8 @@ IBNETDISCOVER_TIMEOUT_S = 120.0
 
 CLAIM = "fabric.cabling"
 MOST_CAUSES = 3
-AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec {0}; else exec sudo -n {0}; fi'
-NEIGHBOURS = AS_ROOT.format("lldpcli -f json show neighbors")
-SUBNET = AS_ROOT.format("ibnetdiscover -C {device} -P 1")
+NEIGHBOURS = "lldpcli -f json show neighbors"
+SUBNET = "ibnetdiscover -C {device} -P 1"
 
 
 def run(validation: ValidationRun) -> None:

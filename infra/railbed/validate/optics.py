@@ -29,19 +29,18 @@ HEAD = re.compile(rf"^=== (\S+) ({LINK}|{MODULE}|{STATISTICS}|{NOTHING})$", re.M
 SCRIPT = """
 set -u
 PATH="$PATH:/usr/sbin:/sbin"
-root=; [ "$(id -u)" = 0 ] || root="sudo -n"
 link=$(command -v mlxlink || command -v mstlink)
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 ask() {{
   if [ -n "$link" ]; then
     echo "=== $1 {link}"
-    $root timeout -k 2 {card_s:g} "$link" -d "$1" -m -c --json && {{ echo; return; }}
+    timeout -k 2 {card_s:g} "$link" -d "$1" -m -c --json && {{ echo; return; }}
     echo
   fi
   if [ -n "$2" ]; then
-    echo "=== $1 {module}"; $root timeout -k 2 {card_s:g} ethtool -m "$2"
-    echo; echo "=== $1 {statistics}"; $root timeout -k 2 {card_s:g} ethtool -S "$2"
+    echo "=== $1 {module}"; timeout -k 2 {card_s:g} ethtool -m "$2"
+    echo; echo "=== $1 {statistics}"; timeout -k 2 {card_s:g} ethtool -S "$2"
   elif [ -z "$link" ]; then
     echo "=== $1 {nothing}"
   fi

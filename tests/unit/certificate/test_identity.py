@@ -16,7 +16,7 @@ UUIDS = [f"GPU-8f6f6d4e-5b0c-5d0e-9a53-00000000000{i}" for i in range(3)]
 TABLE = "".join(f"{i}, {uuid}, 032411800123{i}\n" for i, uuid in enumerate(UUIDS))
 """The form of nvidia-smi 570 with --query-gpu=index,uuid,serial --format=csv,noheader."""
 HGX = Shown(
-    machine_id=ID, root=True, gpus=TABLE,
+    machine_id=ID, gpus=TABLE,
     dmi={"product_serial": "S449821X4B0123", "chassis_serial": "C449801", "product_uuid": "4C4C4544-0051-3010-8052-B4C04F4E3132"},
     cards=[
         Card(name="mlx5_0", guid="0c42:a103:0065:1a2b"),
@@ -50,17 +50,16 @@ def test_a_container_does_not_show_the_serial_number_of_its_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dmi", "root", "why"),
+    ("dmi", "why"),
     [
-        ({}, True, "no table"),
-        ({"product_serial": None}, False, "only root"),
-        ({"product_serial": None}, True, "cannot be read"),
-        ({"product_serial": "To Be Filled By O.E.M."}, True, "placeholder"),
-        ({"product_serial": ""}, True, "the firmware has none"),
+        ({}, "no table"),
+        ({"product_serial": None}, "cannot be read"),
+        ({"product_serial": "To Be Filled By O.E.M."}, "placeholder"),
+        ({"product_serial": ""}, "the firmware has none"),
     ],
 )
-def test_a_serial_number_that_is_not_shown_has_its_reason(dmi: dict[str, Any], root: bool, why: str) -> None:
-    seen = identity.of(Shown(dmi=dmi, root=root), 0, simulated=False)
+def test_a_serial_number_that_is_not_shown_has_its_reason(dmi: dict[str, Any], why: str) -> None:
+    seen = identity.of(Shown(dmi=dmi), 0, simulated=False)
     assert seen.serial is None
     assert why in seen.absent["serial"]
 
@@ -147,7 +146,7 @@ KINDS = st.sampled_from(sorted(identity.KINDS))
 
 @given(
     st.builds(
-        Shown, container=MAYBE, machine_id=MAYBE, instance_id=MAYBE, root=st.booleans(), gpus=MAYBE,
+        Shown, container=MAYBE, machine_id=MAYBE, instance_id=MAYBE, gpus=MAYBE,
         dmi=st.dictionaries(st.sampled_from(identity.FIRMWARE) | WORDS, MAYBE, max_size=6),
         cards=st.lists(CARDS, max_size=4),
     ),

@@ -149,6 +149,16 @@ def test_a_failure_names_task_and_reason() -> None:
     )
 
 
+def test_a_node_whose_sudo_wants_a_password_says_what_to_do() -> None:
+    found = collect(
+        ran("runner_on_failed", "h100-0", res={"msg": "Task failed: Missing sudo password"}), stats()
+    )
+    node = found.nodes["h100-0"]
+    assert node.message == (
+        "railbed's login may not become root there: give it NOPASSWD:ALL in /etc/sudoers.d (Task failed: Missing sudo password)"
+    )
+
+
 def test_the_reason_of_a_failed_loop_is_that_of_its_item() -> None:
     results = [{"changed": False}, {"failed": True, "msg": "mfsmount: no master"}]
     res = {"msg": "One or more items failed", "results": results}

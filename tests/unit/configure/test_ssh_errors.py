@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from railbed.configure.ssh_errors import reason
+from railbed.configure.ssh_errors import reason, refused_root
 
 SAID = [
     ("Host key for 127.0.0.1 has changed and you have requested strict checking. Host key verification failed.",
@@ -21,3 +21,17 @@ SAID = [
 @pytest.mark.parametrize(("said", "told"), SAID)
 def test_a_reason_is_told_where_there_is_one(said: str, told: str) -> None:
     assert reason(said).split(":")[0] == told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Task failed: Missing sudo password", "railbed's login may not become root there"),
+        ("MODULE FAILURE: sudo: a password is required", "railbed's login may not become root there"),
+        ("root@127.0.0.1: Permission denied (publickey).", ""),
+        ("E: Unable to locate package sudo", ""),
+    ],
+)
+def test_a_login_without_sudo_is_told_apart(said: str, told: str) -> None:
+    """The first is what Ansible 2.19.14 said where sudo 1.9.13 wanted a password."""
+    assert refused_root(said).split(":")[0] == told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,9 @@ def test_all_sections_end_before_the_whole_does() -> None:
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of programs; what is asked of a node is run with them."""
 
-    def run(_: Remote, _name: str, command: str, stdin: str, **_options: Any) -> Result:
+    def run(_: Remote, _name: str, command: Sequence[str], stdin: str, **_options: Any) -> Result:
         done = subprocess.run(
-            ["sh", "-c", command], input=stdin, capture_output=True, text=True, check=False, timeout=60,
+            command, input=stdin, capture_output=True, text=True, check=False, timeout=60,
             env={"PATH": f"{programs}:/usr/bin:/bin"},
         )  # fmt: skip
         return Result((), done.returncode, done.stdout, done.stderr)

@@ -69,7 +69,7 @@ def test_ports_within_their_limits_pass_and_each_node_is_asked_twice(run: Run) -
     )
     assert [name for name, _ in validation.remote.commands].count("h100-1") == 2
     line = validation.remote.commands[0][1]
-    assert 'ask rail0 rail0 > "$folder/000" 2>&1 &' in line and "-m -c --json" in line and "sudo -n" in line
+    assert 'ask rail0 rail0 > "$folder/000" 2>&1 &' in line and "-m -c --json" in line and "sudo" not in line
     assert (validation.folder / "evidence/h100-1/ports.txt").read_text().startswith("=== rail0 link")
 
 
@@ -155,7 +155,7 @@ def test_the_script_runs_what_is_there(tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     scripts = {
-        "mstlink": 'echo "link $2"; [ "$2" = mlx5_0 ]', "ethtool": 'echo "ethtool $1 $2"', "sudo": 'shift; exec "$@"',
+        "mstlink": 'echo "link $2"; [ "$2" = mlx5_0 ]', "ethtool": 'echo "ethtool $1 $2"',
     }  # fmt: skip
     for name, body in scripts.items():
         (programs / name).write_text(f"#!/bin/sh\n{body}\n")

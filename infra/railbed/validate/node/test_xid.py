@@ -25,6 +25,7 @@ MAX_LISTED = 6
 def xid(probe: Probe, want: dict[str, Any]) -> Finding:
     """No code of the log points at the node's hardware."""
     expected = "no XID of the hardware since the boot"
+    # `make gpu` runs this as whoever calls it.
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     first, written = probe.run([*root, *FIRST]), probe.run([*root, *WRITTEN])
     if first.code == NOT_FOUND or first.code != 0 or not first.out.strip():
