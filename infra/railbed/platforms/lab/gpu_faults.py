@@ -102,6 +102,12 @@ GPU_FAULTS = {
     ),
     "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
     **{
+        f"nvlink-{name}": GpuFault(
+            "nvlink", entries={f"nvlink{LINK}_{kind}_per_s": per_s}, claims=("gpu.nvlink_errors",), of="nvlink-errors"
+        )
+        for name, kind, per_s in (("crc", "crc_flit", "300"), ("replay", "replay", "1"), ("recovery", "recovery", "1"))
+    },
+    **{
         f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",), of="xid")
         for number in XIDS
     },
