@@ -6,6 +6,7 @@ where the run is killed (PR_SET_PDEATHSIG).
 
 from __future__ import annotations
 
+import random
 import secrets
 import socket
 import subprocess
@@ -25,13 +26,20 @@ from railbed.errors import RailbedError
 READY_S, END_S = 240.0, 60.0
 """On a quiet machine 3 s and 5 s."""
 LOOPBACK = "127.0.0.1"
+PORTS = (20000, 32767)
+"""Linux's own begin at 32768 (ip(7), ip_local_port_range)."""
 FAKE = "kwok.x-k8s.io/node"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at; below those that the kernel gives to connections, which come and go meanwhile."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randint(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            found += [port] if port not in found else []
+    return found
 
 
 @dataclass
@@ -95,7 +103,7 @@ def _secrets(folder: Path) -> str:
 def control_plane(programs: Path, folder: Path) -> Iterator[ControlPlane]:
     """A cluster without nodes, from its first to its last process."""
     made, token = ControlPlane(folder, programs), _secrets(folder)
-    etcd, peer, secure, manager, scheduler, kwok = (free_port() for _ in range(6))
+    etcd, peer, secure, manager, scheduler, kwok = free_ports(6)
     made.kubeconfig = kube_api.kubeconfig(
         folder / "kubeconfig", f"https://{LOOPBACK}:{secure}", folder / "ca.crt", token
     )
@@ -113,7 +121,7 @@ def control_plane(programs: Path, folder: Path) -> Iterator[ControlPlane]:
             f"--tls-private-key-file={folder / 'server.key'}", "--service-cluster-ip-range=10.0.0.0/24",
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={folder / 'sa.pub'}",
             f"--service-account-signing-key-file={folder / 'sa.key'}", f"--token-auth-file={folder / 'tokens.csv'}",
-            "--authorization-mode=RBAC", "--endpoint-reconciler-type=none",
+            "--authorization-mode=RBAC", "--endpoint-reconciler-type=none", "--allow-privileged=true",
         )  # fmt: skip
         _until_ready(made)
         made.start(
