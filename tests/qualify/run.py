@@ -34,14 +34,14 @@ PAGE = ROOT / "docs/qualification.md"
 STACK = "qualify"
 MACHINES, METAL = "machines", "metal"
 LAYERS = {
-    "faults-1": ("rail", "nic", "cable"),
+    "faults-1": ("rail", "leaf", "nic", "cable", "identity"),
     "faults-2": ("gpu", "pcie"),
-    "faults-3": ("nvlink", "software", "time", "limits", "identity"),
+    "faults-3": ("nvlink", "software", "time", "limits"),
     "faults-4": ("filesystem", "scheduler", "job"),
 }
 """Part → layers of its faults, at most fifteen; each takes an hour at most."""
 ABOUT = {
-    "faults-1": "Faults of rails, cards, cables and reach, each alone, against a full validation.",
+    "faults-1": "Faults of rails, leaf switches, cards, cables, reach and identities, each alone, against a full validation.",
     "faults-2": "Faults of GPUs and PCIe (simulated), each alone, against a full validation.",
     "faults-3": "Faults of NVLink (simulated), installed software and hosts, each alone, against a full validation.",
     "faults-4": "Faults of the filesystem, scheduler and jobs, each alone, against a full validation.",
@@ -89,7 +89,7 @@ def fault_rows(cluster: Cli, chosen: list[Fault]) -> Iterator[Row]:
             report = cluster.json("validate", status=None)
         finally:
             cluster("lab", "fault", "clear")
-        wanted = Wanted(faults.seen_by(contract, fault.name), one.node, fault.culprits(one))
+        wanted = Wanted(faults.seen_by(contract, fault.name), fault.culprit(one), fault.culprits(one))
         found = ", ".join(failed_claims(report)) or f"nothing: {report['verdict']}"
         yield Row(f"`{fault.name}`", found, time.monotonic() - start, problems(wanted, report))
 

@@ -67,6 +67,7 @@ def of(
         pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
+        tenants=len({pool.tenant for pool in pools}),
         rail_only=lab or (place is not None and place.rail_only),
     )
 
