@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.defaults import JOB_POLL_S
+from railbed.effects.scheduler import Scheduler
 from railbed.judge import nccl_hosts, nccl_transport
 from railbed.parse import nccl_debug
 from railbed.validate import checkpoint as whole_checkpoint
@@ -113,26 +115,8 @@ def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
         work, stack=stack, folder=folder, log=log, reservation=validation.reservation_for(nodes)
     )
     job = scheduler.submit(batch.script, batch.options)
-    began = time.monotonic()
-    reader = nodes[-1]
-    state: dict[str, str] = {}
-    text, hurried, cut = "", False, True
-    while time.monotonic() - began < batch.timeout_s:
-        state = scheduler.job_state(job)
-        running = state.get("JobState", "")
-        if running == "PENDING" and state.get("Restarts", "0") != "0" and not hurried:
-            # Slurm holds a requeued job back for two minutes, until the old run's credential has expired. The nodes
-            # revoke that credential by its time in whole seconds: a new one of the same second would be refused.
-            time.sleep(CREDENTIAL_S)
-            scheduler.start_now(job)
-            hurried = True
-        if running and running not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"):
-            cut = False
-            break
-        if not running and text:
-            cut = False
-            break
-        time.sleep(JOB_POLL_S)
+    began, reader = time.monotonic(), nodes[-1]
+    state, cut = wait(scheduler, job, batch.timeout_s)
     scheduler.cancel_own(job, job_program.NAME)
     text = validation.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False).stdout
     output = validation.remote.run(reader, ["tail", "-c", "4000", f"{folder}/job.out"], check=False).stdout
@@ -152,6 +136,30 @@ def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
         "pace": pace(job_log),
     }
     return Seen(job_log, facts, _rails_unproven(validation, work, log))
+
+
+def wait(
+    scheduler: Scheduler, job: str, limit_s: float, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[dict[str, str], bool]:
+    """What the scheduler says of the job once it is over, or after ``limit_s``, and whether it was cut short by that.
+
+    Queued again it starts without a pause. ``meanwhile`` is called each time that the scheduler was asked.
+    """
+    began, state, hurried = time.monotonic(), dict[str, str](), False
+    while time.monotonic() - began < limit_s:
+        state = scheduler.job_state(job)
+        running = state.get("JobState", "")
+        if running == "PENDING" and state.get("Restarts", "0") != "0" and not hurried:
+            # Slurm holds a requeued job back for two minutes, until the old run's credential has expired. The nodes
+            # revoke that credential by its time in whole seconds: a new one of the same second would be refused.
+            time.sleep(CREDENTIAL_S)
+            scheduler.start_now(job)
+            hurried = True
+        if running and running not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"):
+            return state, False
+        meanwhile()
+        time.sleep(JOB_POLL_S)
+    return state, True
 
 
 def _rails_unproven(validation: ValidationRun, work: Work, log: str) -> str:
