@@ -29,8 +29,8 @@ JOB_NODES = 4
 """Most nodes that the reference job takes."""
 
 TRAIN = Path(__file__).parent / "node" / "train.py"
-PATTERN = "job.*"
 CHECKPOINT = "job.checkpoint"
+CLAIMS = (CHECKPOINT, "job.resume")
 CREDENTIAL_S = 2.0
 
 
@@ -45,13 +45,24 @@ class Seen:
     """Why it is not shown that GPUs met over the rails; empty where it is, and where ranks are on processors."""
 
 
+def asked(validation: ValidationRun) -> bool:
+    """Whether a run has a question that this answers."""
+    return any(validation.scope.asks(claim) for claim in CLAIMS)
+
+
+def _open(validation: ValidationRun, why: str) -> None:
+    for claim in CLAIMS:
+        validation.answers.why(claim, why)
+
+
 def run(validation: ValidationRun) -> None:
     """Runs the job on free nodes and answers ``job.checkpoint`` and ``job.resume``."""
-    if not validation.scope.asks(PATTERN):
+    if not asked(validation):
         return
     if validation.scheduler is None or not validation.contract.filesystems:
-        validation.answers.why(
-            PATTERN, "blocked: no scheduler answers" if validation.contract.filesystems else "no filesystem"
+        _open(
+            validation,
+            "blocked: no scheduler answers" if validation.contract.filesystems else "no filesystem",
         )
         return
     free, why = validation.usable(2)
@@ -61,7 +72,7 @@ def run(validation: ValidationRun) -> None:
     if len(free) < 2:
         free, why = [], why or "; ".join(dead)
     if not free:
-        validation.answers.why(PATTERN, why)
+        _open(validation, why)
         return
     machine = validation.contract.machine(validation.node(free[0]).machine)
     # Contracts of before the job trained on GPUs know one rank a node.
@@ -69,7 +80,7 @@ def run(validation: ValidationRun) -> None:
     work = Work(free[:JOB_NODES], ranks, machine.trains_on, machine.slowdown)
     mount = validation.contract.filesystems[0].mount
     if reason := whole_checkpoint.no_room(validation, work.nodes[0], mount, work.course.room_bytes):
-        validation.answers.why(PATTERN, reason)
+        _open(validation, reason)
         return
     patience = Patience(validation.say)
     while True:
@@ -91,16 +102,18 @@ def _once(validation: ValidationRun, work: Work) -> tuple[list[Judged], str]:
         stdin=TRAIN.read_text(), check=False,
     )  # fmt: skip
     if not made.ok:
-        validation.answers.why(
-            PATTERN, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}"
-        )
+        _open(validation, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
         return [], ""
     try:
         with watch(validation.remote, nodes) as watched:
             seen = _follow(validation, work, folder)
         evidence = validation.keep("job/progress.json", {**seen.facts, "conditions": watched.plain()})
         conditions = words(watched.problems())
-        records = [_answer(q, work, seen, evidence, conditions) for q in validation.scope.get(PATTERN)]
+        records = [
+            _answer(q, work, seen, evidence, conditions)
+            for claim in CLAIMS
+            for q in validation.scope.get(claim)
+        ]
         return records, conditions
     finally:
         validation.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
