@@ -43,7 +43,7 @@ LIMIT_S = 900
 """For reading the image once, and for unpacking it on all nodes at once: 20 GB at 25 MB/s. A bound; not measured."""
 SSH_S = 30.0
 EXITED = re.compile(r"^srun: error: (\S+): tasks? [\d,-]+: Exited with exit code (\d+)", re.M)
-"""One line for all tasks that end alike (Slurm 22.05, run)."""
+"""A line for each task, or one for those that end alike at once (Slurm 22.05, the first seen in the lab)."""
 
 
 class Inside(node_json.Reply):

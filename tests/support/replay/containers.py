@@ -1,6 +1,6 @@
 """Containers under Slurm on a replayed cluster: what `sha256sum` of the image and `srun --container-image` print.
 
-The line of JSON is `container_probe.sh`'s own. srun's lines about exit statuses are recorded (Slurm 22.05, a step of the lab);
+The line of JSON is `container_probe.sh`'s own. srun's lines about exit statuses have the form of Slurm 22.05, in the lab;
 pyxis' words are those of its source (github.com/NVIDIA/pyxis, pyxis_slurmstepd.c).
 """
 
