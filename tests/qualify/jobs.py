@@ -23,6 +23,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.parse import moosefs
 from railbed.platforms.lab import cable_faults
 from railbed.platforms.lab.fault import FaultContext, Injected
+from railbed.text import shown
 from railbed.validate import job, job_program, transfers
 from railbed.validate.job_log import Course, JobLog, Work, resume
 
@@ -178,8 +179,9 @@ def _work(site: Site) -> Work:
 
 
 def _train(site: Site, meanwhile: Callable[[JobLog], None]) -> tuple[JobLog, str]:
-    """The reference job from its first step to its last; its log and its last state."""
-    mount, reader = site.contract.filesystems[0].mount, site.scheduler.controller
+    """The reference job from its first step to its last; its log, and its last state with its last words."""
+    # Neither the first nor the last node, which die.
+    mount, reader = site.contract.filesystems[0].mount, site.computes[1]
     folder = f"{mount}/.railbed-qualify-{secrets.token_hex(4)}"
     site.remote.run(reader, f"mkdir {folder} && cat > {folder}/train.py", stdin=job.TRAIN.read_text())
     held = ACCEPTANCE_RESERVATION if site.scheduler.reservation() else ""
@@ -194,7 +196,8 @@ def _train(site: Site, meanwhile: Callable[[JobLog], None]) -> tuple[JobLog, str
     number = site.scheduler.submit(batch.script, batch.options)
     try:
         state, _ = job.wait(site.scheduler, number, batch.timeout_s, lambda: meanwhile(log()))
-        return log(), state.get("JobState", "forgotten")
+        last = site.remote.run(reader, ["tail", "-n", "3", f"{folder}/job.out"], check=False).stdout
+        return log(), f"{state.get('JobState', 'forgotten')} ({shown(last)})"
     finally:
         site.scheduler.cancel_own(number, job_program.NAME)
         site.remote.run(reader, ["rm", "-rf", folder], check=False)
@@ -231,6 +234,13 @@ STEPS: steps.Steps = {
     "a node dies under a job": last_node_dies,
     "the node with the batch script dies": first_node_dies,
 }
+
+
+def make(cli: Cli) -> None:
+    """Its hosts and its roles. Nothing is accepted: root may use the reservation of nodes that did not pass."""
+    cli("setup")
+    finish(cli, "make")
+    cli("converge")
 
 
 def rows(cli: Cli) -> Iterator[Row]:
