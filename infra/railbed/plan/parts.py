@@ -119,6 +119,13 @@ class PlannedRepository(FrozenModel):
     """Where its publisher has it."""
 
 
+class PlannedImage(FrozenModel):
+    """An image of a container: a file on a filesystem of the cluster."""
+
+    path: str
+    sha256: str
+
+
 class PlannedSoftware(FrozenModel):
     """The locked release."""
 
@@ -140,6 +147,8 @@ class PlannedSoftware(FrozenModel):
     """Page of the site's mirror that lists the training stack's wheels; empty: the index that nodes are set to."""
     mirrored: bool = False
     """Whether repositories are a mirror of the site, which a node that was not converged yet does not know."""
+    container_image: PlannedImage | None = None
+    """What a validation starts as a job's container."""
 
 
 class Price(FrozenModel):

@@ -24,6 +24,7 @@ from railbed.validate import (
     certificate,
     checkpoint,
     collectives,
+    containers,
     diagnostics,
     exports,
     gpus,
@@ -64,6 +65,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
+    (measurements.CONTAINER.step, containers.run),
     (measurements.JOB.step, job.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
@@ -163,11 +165,7 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         seconds[name] = round(time.monotonic() - began, 1)
 
     step(*STEPS[0])
-    shared = (
-        validation.scope.asks("collective.*")
-        or validation.scope.asks(job.PATTERN)
-        or checkpoint.asked(validation)
-    )
+    shared = validation.scope.asks("collective.*") or job.asked(validation) or checkpoint.asked(validation)
     with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
             if name == measurements.GPU_PROBE.step:
