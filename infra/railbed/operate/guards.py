@@ -54,6 +54,7 @@ class Action(StrEnum):
     REPAIR = "repair"
     UPGRADE = "upgrade"
     SETTLE = "settle"
+    SWAP = "swap"
 
 
 class Refusal(FrozenModel):

@@ -25,6 +25,10 @@ OPEN = {
     "repair-bug-report",
     "upgrade-drain",
     "upgrade-wait",
+    "swap",
+    "swap-drain",
+    "swap-wait",
+    "swap-exchange",
 } | CHANGING
 """Steps after which more steps follow."""
 NOT_SETTLED = "settle-failed"
@@ -37,6 +41,8 @@ ENDED = {
     "repair-untouched",
     "upgrade-moved",
     "upgrade-untouched",
+    "swap-done",
+    "swap-untouched",
     "settle-returned",
 }
 REPAIR, TRY, RETURN, RESUME = "repair-drain", "settle", "settle-returned", "resume"
