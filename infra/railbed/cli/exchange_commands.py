@@ -1,10 +1,10 @@
-"""`railbed node swap`: another node takes a node's place."""
+"""`railbed node swap | replace`: another node in a node's place, or another machine behind its name."""
 
 from __future__ import annotations
 
 import typer
 
-from railbed import servicing
+from railbed import configure, replacing, servicing
 from railbed.cli import output
 from railbed.cli.checkout import say, workspace
 from railbed.effects import contract_store, schedulers
@@ -17,7 +17,8 @@ NAME = typer.Argument(..., help="Node name.")
 
 def register(app: typer.Typer) -> None:
     """Adds the words to the noun."""
-    app.command()(swap)
+    for command in (swap, replace):
+        app.command()(command)
 
 
 def swap(
@@ -69,3 +70,49 @@ def _lines(found: Swapped, *, done: bool) -> list[str]:
     if found.kept_drained_by:
         lines.append(f"{found.node} is still drained by its owner: {found.kept_drained_by}")
     return [*lines, f"in service, in the order of their places: {', '.join(found.order)}"]
+
+
+def replace(
+    name: str = NAME,
+    yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would be done."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """End the machine behind an idle node, have its cloud give another, and validate it. Dry run without --yes.
+
+    Its disks go with it. A node with a job is refused: `node swap` waits for it. Machines that one owns are replaced by hand.
+    """
+    work = workspace(stack)
+    contract = contract_store.load(work)
+    if not yes:
+        refused = replacing.plan(contract, work, name)
+        if as_json:
+            held = [one.model_dump(mode="json") for one in refused]
+            output.print_json(
+                {
+                    "dry_run": True,
+                    "node": name,
+                    "before": contract.node(name).identity.value,
+                    "held_back": held,
+                }
+            )
+            return
+        gone = contract.node(name).identity.value
+        output.out.print(
+            f"{name}: {gone} would be ended with its disks, and another machine made and validated",
+            soft_wrap=True,
+        )
+        for one in refused:
+            output.out.print(f"held back by {one.guard}: {one.why}; {one.way}", soft_wrap=True)
+        output.out.print("dry run: nothing was changed; add --yes to do it")
+        return
+    with configure.progress.shown(output.err) as on_converge:
+        found = replacing.replace(contract, work, name, say, on_converge)
+    if as_json:
+        output.print_json({"dry_run": False, **found.model_dump(mode="json")})
+    else:
+        output.out.print(
+            f"{name}: {found.after} in place of {found.before}: {found.verdict}; {found.report}",
+            soft_wrap=True,
+        )
+    output.leave(found.verdict.exit_status)
