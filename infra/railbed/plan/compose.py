@@ -211,6 +211,7 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         huge_pages_gib=pool.huge_pages_gib,
         tenant=pool.tenant or "",
         formerly=pool.formerly or "",
+        spare_jobs=pool.spare_jobs,
     )
 
 

@@ -41,6 +41,13 @@ class PlannedPool(FrozenModel):
     """Whose hosts these are; empty where the cluster is one tenant's."""
     formerly: str = ""
     """Its name before it was renamed."""
+    spare_jobs: Literal["none", "last"] = "none"
+    """Which users' jobs its spares take."""
+
+    @property
+    def keeps_spares(self) -> bool:
+        """Whether its spares take no job until a swap."""
+        return self.spares > 0 and self.spare_jobs == "none"
 
     @property
     def size(self) -> int:
@@ -309,6 +316,7 @@ class ClusterPlan(FrozenModel):
                     "machine": pool.machine.key,
                     "nodes": pool.nodes,
                     "spares": pool.spares,
+                    **({"spare_jobs": pool.spare_jobs} if pool.spares else {}),
                     "rails": pool.rails,
                     "node_gbps": pool.node_gbps,
                     **({"image": pool.image} if pool.image else {}),

@@ -79,6 +79,8 @@ class Pool(SpecModel):
     """Compute nodes, without spares."""
     spares: SpareCount | Literal["auto"] = 0
     """Hot spares beside them; ``auto`` computes them from failure rates."""
+    spare_jobs: Literal["none", "last"] = "none"
+    """Users' jobs on its spares: ``none`` until `railbed node swap` puts one in a node's place, or ``last``, after all others."""
     capacity: Capacity = OnDemand()
     """How the nodes are bought."""
     image: PoolImageOrId | None = None

@@ -11,7 +11,7 @@ from railbed import blame
 from railbed.certificate.document import MAX_TEXT_CHARACTERS
 from railbed.claims import Verdict, measurements, table
 from railbed.contract import Contract, as_observed
-from railbed.effects import files, observations, secrets
+from railbed.effects import files, observations, places, secrets
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
@@ -131,10 +131,11 @@ def run(
         if full.code != space.FULL:
             raise
         raise space.Unwritten(report, full) from None
+    standby = places.standby(contract, work)
     if scope.whole and passed:
-        acceptance.accept(work, contract.nodes, validation.gate, report)
+        acceptance.accept(work, contract.nodes, validation.gate, report, standby)
     elif accepts and verdict is Verdict.PASS:
-        acceptance.accept(work, [contract.node(name) for name in only], validation.gate, report)
+        acceptance.accept(work, [contract.node(name) for name in only], validation.gate, report, standby)
     Journal(work.journal_file).write(
         "validated", stack=work.stack, verdict=str(verdict), node=report.node, claim=claim or "", quick=quick,
         report=str(folder), culprits=[f"{c.node} {c.part}".strip() for c in report.culprits],
