@@ -39,13 +39,13 @@ class Knob(Facts):
 
     def tried(self, name: str, present: Mapping[str, str]) -> list[dict[str, str]]:
         """The settings that it stands for, beside what is ``present``: those that say the same are left out."""
-        values = [value for value in (self.default, *self.values) if value]
-        others = [[(other, value) for value in some] for other, some in self.beside.items()]
+        rests = [dict(zip(self.beside, some, strict=True)) for some in product(*self.beside.values())]
         found = []
-        for value, *rest in product(values, *others):
-            if value == present.get(name, self.default) or (rest and value == self.default):
-                continue
-            found.append({name: value, **{o: v for o, v in rest if present.get(o) != v}})
+        for value in filter(None, (self.default, *self.values)):
+            for rest in rests:
+                if value == present.get(name, self.default) or (rest and value == self.default):
+                    continue
+                found.append({name: value} | {o: v for o, v in rest.items() if present.get(o) != v})
         return found
 
 
