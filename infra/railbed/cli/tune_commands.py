@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
+import yaml
 from rich.table import Table
 
 from railbed import flow
@@ -54,7 +55,7 @@ def collectives(
     with flow.operating(work, "tune collectives"):
         found = tuning_run.run(contract, work, search, minutes, _say)
     if as_json:
-        output.print_json(found.model_dump(mode="json"))
+        output.print_json({**found.model_dump(mode="json"), "entry": found.entry()})
     else:
         _show(found)
     output.leave(Exit.PASS if found.complete else Exit.UNPROVEN)
@@ -106,6 +107,12 @@ def _show(found: Tuned) -> None:
         output.out.print(f"time is up after {found.pairs} pairs; the same command goes on")
     if found.disturbed:
         output.out.print(f"{found.disturbed} of {found.pairs} pairs ran beside other load, and count")
+    if entry := found.entry():
+        text = yaml.safe_dump({"tuning": [entry]}, sort_keys=False, default_flow_style=None, width=110)
+        output.out.print(
+            "next  take it over in the stack file, then `railbed up`; without the entry nodes lose it:"
+        )
+        output.write_lines([text])
     output.out.print(
         f"pairs     {found.points}" + ("  (simulated)" if found.simulated else ""), soft_wrap=True
     )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import fmean
+from typing import Any
 
 from pydantic import Field
 
@@ -21,7 +22,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
 from railbed.judge import gains, halving, nccl_log
-from railbed.judge.gains import Gain
+from railbed.judge.gains import Answer, Gain
 from railbed.judge.halving import Point, Wanted
 from railbed.operate import picture, tuning
 from railbed.operate.tuning import Search
@@ -36,6 +37,8 @@ Say = Callable[[str], None]
 TRIES = 2
 """Of a start that comes to no end: once may be the scheduler's or the network's doing."""
 FOLDER = "tuning"
+EXPIRES_WITH = ("nccl", "nvidia_driver", "ofed", "libfabric", "net_plugin", "gib")
+"""Components whose change ends what was measured."""
 
 
 class Refused(Exception):
@@ -74,6 +77,18 @@ class Tuned(FrozenModel):
     ended: str
     points: str
     """File of the pairs."""
+
+    def entry(self) -> dict[str, Any] | None:
+        """The entry of a spec's ``tuning`` that takes the winner over; None where nothing was gained."""
+        if self.gain is None or self.gain.answer is not Answer.GAIN:
+            return None
+        effect, low, high = (round(100 * one, 2) for one in (self.gain.effect, self.gain.low, self.gain.high))
+        return {
+            "machine": self.machine, "settings": self.settings, "collective": self.collective, "nodes": len(self.nodes),
+            "effect_percent": effect, "low_percent": max(low, 0.01), "high_percent": high, "pairs": self.gain.pairs,
+            "measured": self.ended[:10],
+            "versions": {name: self.versions[name] for name in EXPIRES_WITH if name in self.versions},
+        }  # fmt: skip
 
 
 class Points:

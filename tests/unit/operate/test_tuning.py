@@ -23,6 +23,7 @@ from railbed.judge import conditions
 from railbed.judge.gains import Answer
 from railbed.operate import tuning, tuning_run
 from railbed.run import Result
+from railbed.spec.tuning import TunedCollectives
 
 GOOD, BAD = "NCCL_BUFFSIZE=8388608", "NCCL_NSOCKS_PERTHREAD=4"
 NODES = ["h100-0", "h100-1", "h100-2"]
@@ -247,3 +248,18 @@ def test_the_command_shows_effect_and_interval(run: Callable[..., Any], lab: Lab
     assert GOOD in said and "gain: +" in said and "over 8 pairs" in said and "(simulated)" in said
     document = run("--yes", "--json")
     assert document["gain"]["answer"] == "gain" and document["complete"]
+
+
+def test_a_gain_comes_with_the_entry_that_a_spec_takes(
+    run: Callable[..., Any], lab: Lab, contract: Contract
+) -> None:
+    lab.effects = {GOOD: 0.4}
+    entry = run("--yes", "--json")["entry"]
+    assert "take it over" in run("--yes")
+    assert entry["settings"] == {"NCCL_BUFFSIZE": "8388608"} and entry["pairs"] == 8
+    assert entry["versions"]["nccl"] == contract.software.versions["nccl"]
+    assert TunedCollectives.model_validate(entry).low_percent < 40 < entry["high_percent"]
+
+
+def test_without_a_gain_there_is_nothing_to_take_over(run: Callable[..., Any], lab: Lab) -> None:
+    assert run("--yes", "--json")["entry"] is None and "take it over" not in run("--yes")
