@@ -23,6 +23,7 @@ from railbed.plan import (
     supported,
     tenancy,
     topology,
+    tuned,
     warnings,
     workloads,
 )
@@ -57,7 +58,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     """
     supported.check(spec, where)
     lab = spec.platform if isinstance(spec.platform, LabPlatform) else None
-    pools = [_pool(spec, pool) for pool in spec.pools]
+    pools = tuned.applied(spec, [_pool(spec, pool) for pool in spec.pools], where)
     storage = workloads.plan_storage(spec)
     jobs = workloads.plan_jobs(spec, storage)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
@@ -118,6 +119,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *_of_software(spec, choice, where),
             *services.warnings(spec, where),
             *tenancy.warnings(spec, where),
+            *tuned.warnings(spec, installed.versions, where),
             *kubernetes.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),

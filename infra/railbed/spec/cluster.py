@@ -25,6 +25,7 @@ from railbed.spec.scalars import (
 )
 from railbed.spec.site import Site
 from railbed.spec.tenancy import Tenant, User
+from railbed.spec.tuning import TunedCollectives
 
 VERSION = 1
 
@@ -275,6 +276,8 @@ class ClusterSpec(SpecModel):
     """Login name → who uses the cluster without being in the site's directory."""
     tenants: list[Tenant] = Field(default=[], max_length=256)
     """Who shares the cluster; with one, only members of a tenant and admins may submit jobs."""
+    tuning: list[TunedCollectives] = Field(default=[], max_length=16, exclude_if=lambda some: not some)
+    """Settings of NCCL that `railbed tune collectives` found, each with what was measured; nodes get them."""
     site: Site = Site()
     """What the site serves."""
     budget: Budget = Budget()
