@@ -141,7 +141,7 @@ class Facts(FrozenModel):
     """Whether controllers have the scheduler's REST interface."""
     oversubscription: float = 1.0
     """Ports of a leaf switch down to up; 1 where the provider does not say."""
-    tenants: int = 1
+    pool_tenants: int = 1
     """Whose hosts these are: so many tenants'; the tenants of one cluster share its hosts, and count as one."""
     rail_only: bool = False
     """Whether no path leads from one rail to another."""

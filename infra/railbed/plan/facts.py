@@ -69,7 +69,7 @@ def of(
         tenants=bool(spec.tenants),
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
-        tenants=len({pool.tenant for pool in pools}),
+        pool_tenants=len({pool.tenant for pool in pools}),
         rail_only=lab or (place is not None and place.rail_only),
     )
 

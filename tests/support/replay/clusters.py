@@ -132,6 +132,8 @@ def remember(made: contract.Contract, work: Workspace, seen: Any) -> None:
     """Writes down what converging saw of the nodes: the names of the rails' cards. ``seen`` is one node's observation."""
     found: dict[str, NodeFacts] = {}
     for node in made.with_role("compute", "spare"):
-        found[node.name] = facts(seen, contract.wanted.of(made.machine(node.machine), made.pkey), node.identity.value)
+        found[node.name] = facts(
+            seen, contract.wanted.of(made.machine(node.machine), made.pkey), node.identity.value
+        )
     work.dir.mkdir(parents=True, exist_ok=True)
     observations.remember(work, found)
