@@ -164,7 +164,7 @@ def test_machines_go_on_after_a_step_that_broke_off(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("part", "rows"), [("healthy", 7), ("machines", len(machines.STEPS)), ("faults-1", 12)]
+    ("part", "rows"), [("healthy", 7), ("machines", len(machines.STEPS)), ("jobs", 3), ("faults-1", 12)]
 )
 def test_every_part_knows_how_many_rows_it_has(part: str, rows: int) -> None:
     assert run.planned_rows(part, 7) == rows

@@ -149,7 +149,7 @@ def latency(facts: Facts) -> Instances:
 def isolation(facts: Facts) -> Instances:
     if not facts.has_fabric:
         return
-    if facts.tenants > 1:
+    if facts.pool_tenants > 1:
         yield Out("this release tries no way from the rails of one tenant's hosts to those of another's")
     elif facts.machine.transport != "infiniband":
         yield Out(

@@ -97,6 +97,9 @@ class Perftest:
     def __init__(self, transport: Literal["roce", "infiniband", "efa"], *, writes: bool = True) -> None:
         self.program = "ib_write_bw" if writes else "ib_read_bw"
         self.writes = writes
+        # Nobody published whether EFA's tx_bytes and rx_bytes hold answers to reads: the driver passes on what the card counts
+        # (Linux, efa_verbs.c), and AWS calls it bytes transmitted and received (CloudWatch agent, EFA metrics).
+        self.counted = writes
         self.roce = transport == "roce"
         self.pairs = SRD if transport == "efa" else ()
 

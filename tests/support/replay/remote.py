@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.replay import clusters, dcgm, devices, facts, optics, suite
+from tests.support.replay import clusters, containers, dcgm, devices, facts, optics, suite
 from tests.support.replay.cables import Cables
 from tests.support.replay.counters import Counters
 from tests.support.replay.facts import DATA, HEALTHY, template
@@ -154,6 +154,8 @@ class Cluster:
                 return answer(name, words)
         if words[0] == "sbatch":
             return self.training.submitted(words, data.decode())
+        if "setpriv" in words:
+            return containers.answer(self.table, words)
         if words[0] == "rm":
             return 0, "", ""
         if "count" in words and "python3" in words:
