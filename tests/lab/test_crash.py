@@ -70,10 +70,10 @@ def kill_after_step(cli: Cli, verb: str, number: int, steps: Path) -> bool:
     return False
 
 
-def finish(cli: Cli, verb: str) -> None:
+def finish(cli: Cli, verb: str, limit_s: float = LONGEST_S) -> None:
     done = subprocess.run(
         [sys.executable, str(DRIVER), verb, str(cli.work.root), cli.work.stack], capture_output=True, text=True,
-        timeout=LONGEST_S, check=False,
+        timeout=limit_s, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{verb} after a kill:\n{done.stdout}\n{done.stderr}"
 

@@ -218,7 +218,7 @@ def _power_on(site: Site, name: str) -> None:
     for cable in cables[1:]:
         cable_faults.up(context, cable)
     cable_faults.reachable(context, cables[0])
-    finish(site.cli, "make")
+    finish(site.cli, "make", LIMIT_S)
     wait_for(lambda: scheduled(site.cli)[name].usable, BOOT_S)
 
 
@@ -239,7 +239,7 @@ STEPS: steps.Steps = {
 def make(cli: Cli) -> None:
     """Its hosts and its roles. Nothing is accepted: root may use the reservation of nodes that did not pass."""
     cli("setup")
-    finish(cli, "make")
+    finish(cli, "make", LIMIT_S)
     cli("converge")
 
 
