@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from railbed.effects.lab import hardware
 from railbed.platforms.lab import gpu_faults
+from railbed.platforms.lab.fault import Injected
 from railbed.platforms.lab.faults import FAULTS
 from railbed.validate.node import xids
 
@@ -116,3 +117,11 @@ def test_the_codes_that_break_the_claim_are_those_of_the_hardware() -> None:
     for name, fault in gpu_faults.GPU_FAULTS.items():
         told = ("node.xid" in fault.claims, any(number in xids.HARDWARE for number in fault.xids))
         assert told[0] is told[1], name
+
+
+def test_a_gpu_that_hangs_is_blamed_by_the_place_that_the_driver_logs() -> None:
+    (line,) = gpu_faults.log_lines(DELIVERED, "gpu-hang", 3)
+    logged = XID.match(line)
+    assert logged is not None
+    hung = Injected("gpu-hang", "h100-0", 3, 5.0, "node")
+    assert FAULTS["gpu-hang"].culprits(hung) == [f"gpu at {logged[1]}"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from railbed.contract import Contract, Node
-from railbed.effects.lab import names
+from railbed.effects.lab import hardware, names
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 
@@ -38,8 +38,8 @@ class Fault:
     claims: list[str]
     """Patterns of the claims that it breaks."""
     part: str
-    """What validation then blames on its node, with ``{index}`` of the rail or GPU and ``{other}`` of a second rail; several
-    apart by commas; empty where nobody can be blamed."""
+    """What validation then blames on its node, with ``{index}`` of the rail or GPU, ``{place}`` of the GPU in the driver's log
+    and ``{other}`` of a second rail; several apart by commas; empty where nobody can be blamed."""
     inject: Callable[[FaultContext, Injected], None]
     clear: Callable[[FaultContext, Injected], None]
     on: str = "worker"
@@ -62,7 +62,8 @@ class Fault:
 
     def culprits(self, injected: Injected) -> list[str]:
         """The parts of its node, filled."""
-        filled = self.part.format(index=injected.index, other=injected.other)
+        place = hardware.logged(hardware.bus_id(injected.index))
+        filled = self.part.format(index=injected.index, other=injected.other, place=place)
         return [part for part in filled.split(", ") if part]
 
 
