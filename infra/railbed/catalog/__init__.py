@@ -30,7 +30,7 @@ from railbed.catalog.pins import Pins
 from railbed.catalog.places import OVERLAY, file_of, keys
 from railbed.catalog.releases import FLAT, SYSTEM, Archive, Component, Key, Release, Repository
 from railbed.catalog.reliability import Reliability
-from railbed.catalog.remedies import ORDER, Remedies, RungName
+from railbed.catalog.remedies import ORDER, EndName, Remedies, RungName
 from railbed.catalog.rules import Known, PackageSet, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
@@ -49,6 +49,7 @@ __all__ = [
     "Board",
     "Brought",
     "Component",
+    "EndName",
     "Entry",
     "Facts",
     "FilesystemOffer",

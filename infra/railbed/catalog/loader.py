@@ -181,6 +181,8 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
 def _facts_of_remedies(entry: Remedies) -> Iterator[tuple[str, Any, Source]]:
     for name, rung in entry.rungs.items():
         yield name, f"{rung.per_node_week} a week and node; {rung.reason}", rung.provenance
+    for end, rung in entry.ends.items():
+        yield end, f"{rung.per_node_week} a week and node; {rung.reason}", rung.provenance
     for code, remedy in entry.remedies.items():
         yield code, f"{', '.join(remedy.rungs) or 'replace'}: {remedy.reason}", remedy.provenance
 

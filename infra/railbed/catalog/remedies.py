@@ -13,6 +13,10 @@ ORDER: tuple[RungName, ...] = ("roles", "services", "reset", "reboot", "power-cy
 """From what disturbs least to what disturbs most. The roles run after each of them."""
 
 
+EndName = Literal["spare"]
+"""What is done where no rung is left: a spare takes the node's place, where its pool keeps one."""
+
+
 class Rung(Facts):
     """How often a rung may be taken: what it did not mend twice it will not mend."""
 
@@ -36,6 +40,8 @@ class Remedies(Entry):
     """The ladder. A fault that is not in it asks for what ``unknown`` does."""
 
     rungs: dict[RungName, Rung]
+    ends: dict[EndName, Rung] = Field(default_factory=dict)
+    """None: the node stays out, and that is all."""
     remedies: dict[str, Remedy]
     """Code of the health check, ``xid-N``, or XID 154's words for what the GPU needs (``recovery-…``)."""
 

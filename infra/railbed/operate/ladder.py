@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from railbed.catalog import ORDER, Remedies, RungName
+from railbed.catalog import ORDER, EndName, Remedies, RungName
 from railbed.contract import Contract, Node
 from railbed.defaults import REPAIRS_HOUR_S, REPAIRS_WINDOW_S
 from railbed.effects.journal_index import Entry, Index, named
@@ -98,9 +98,18 @@ def climb(
     return Climb((), f"for {words} every rung was taken as often as it may within a week ({used})")
 
 
-def crowded(known: Remedies, rung: RungName, begun: Mapping[str, int], members: int) -> str:
+def ending(known: Remedies, spent: Spent, members: int) -> str:
+    """Why no spare may take the place of a node that no rung mends; empty where one may."""
+    if "spare" not in known.ends:
+        return "the ladder does not end so"
+    if spent.node.get("spare", 0) >= known.ends["spare"].per_node_week:
+        return f"it was begun {spent.node['spare']} times within a week"
+    return crowded(known, "spare", spent.pool, members)
+
+
+def crowded(known: Remedies, rung: RungName | EndName, begun: Mapping[str, int], members: int) -> str:
     """Why this rung has to wait: too many of the pool's nodes took it within the hour. Empty where it may be taken."""
-    budget = known.rungs[rung]
+    budget = known.ends[rung] if rung == "spare" else known.rungs[rung]
     allowed = most(budget.per_pool_hour_share, members, budget.per_pool_hour_least)
     count = begun.get(rung, 0)
     return (

@@ -33,6 +33,7 @@ from railbed.operate import (
     picture,
     rungs,
     standing,
+    swap,
 )
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action, Guard
@@ -153,6 +154,7 @@ class _Run:
     def pass_guards(self, force: str) -> Picture:
         """What is known of all nodes. Raises where something holds the repair back."""
         name, journal = self.name, self.journal
+        swap.finish(self.contract, self.work, self.scheduler, name, self.say)
         seen = picture.take(self.contract, self.work, self.scheduler)
         before = standing.of(self.contract.node(name), seen).place
         lifecycle.transition(before, Event.DRAINED)
@@ -255,11 +257,32 @@ class _Run:
         """The node stays held, and drained with the reason; a person's drain keeps its own, and what a person ended stays so."""
         if drains and not _owner(self.scheduler, self.name, ""):
             self.scheduler.drain(self.name, f"{REPAIR_PREFIX} {why}"[: drain.REASON_LENGTH])
-        self.step("failed", f"not mended: {why}", reason=why)
+        took = self.fill_place() if code == "LADDER_END" else ""
+        self.step("failed", f"not mended: {why}", reason=why, spare=took)
         return UnprovenError(
-            f"{self.name} is not mended: {why}", code=code, found=why,
+            f"{self.name} is not mended: {why}{f'; {took} has its place' if took else ''}", code=code, found=why,
             hint="it takes no job; evidence is in the archive: `railbed node history`, then `railbed node rma`",
         )  # fmt: skip
+
+    def fill_place(self) -> str:
+        """A spare takes the node's place, where its pool keeps one, and the ladder ends so; which one, or nothing."""
+        seen, node = picture.take(self.contract, self.work, self.scheduler), self.contract.node(self.name)
+        if node.pool not in self.contract.standby_pools or self.name in seen.spares:
+            return ""
+        members = sum(one.pool == node.pool for one in self.contract.nodes)
+        begun = ladder.spent(self.contract, seen.index, self.name, seen.now)
+        why = ladder.ending(load_remedies(), begun, members) or drain.lost(self.scheduler, self.name)
+        if why:
+            self.say(f"{self.name}: no spare takes its place: {why}")
+            return ""
+        try:
+            spare = swap.choose(node, seen)
+        except UnprovenError as none:
+            self.say(f"{none.message}: {none.found}")
+            return ""
+        self.step("rung", f"{spare.name} takes its place", rung="spare", spare=spare.name)
+        swap.exchange(self.contract, self.work, self.scheduler, node, spare, self.say)
+        return spare.name
 
     def converge(self, on_converge: configure.OnEvent | None) -> str:
         """Runs the roles; gives the owner as of now."""

@@ -171,6 +171,21 @@ class _Run:
         self.step("done", f"{spare} takes its jobs", spare=spare)
 
 
+def exchange(
+    contract: Contract, work: Workspace, scheduler: NodeScheduler, node: Node, spare: Node, say: Say
+) -> None:
+    """The two change places at once: the node is drained, idle and held, as a repair has it."""
+    run = _Run(contract, work, scheduler, node, say)
+    run.exchange(spare)
+    run.finish(spare.name)
+
+
+def finish(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, say: Say) -> None:
+    """What is left of an exchange that a run made which was killed; nothing where there is none."""
+    if begun := _exchanged(contract, work, picture.take(contract, work, scheduler), name):
+        _Run(contract, work, scheduler, contract.node(name), say).finish(str(begun.event.get("spare")))
+
+
 def swap(
     contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, say: Say, force: str = ""
 ) -> Swapped:
