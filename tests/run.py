@@ -49,6 +49,7 @@ TIERS: dict[str, list[list[str]]] = {
     "roles": [[sys.executable, "tests/roles/setup.py"], [*FILES, "tests/roles"]],
     "validation": [[*FILES, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
+    "kube": [[sys.executable, "tests/kube/setup.py"], [*PYTEST, "--durations=10", "tests/kube"]],
     "machines": [
         [sys.executable, "tests/machines/setup.py"],
         [*PYTEST, "-x", "--durations=10", "tests/machines"],
@@ -59,7 +60,10 @@ TIERS: dict[str, list[list[str]]] = {
     ],
 }
 NEEDS_ROOT = {"fabric", "machines", "lab"}
-LACKS = {"machines": "QEMU or /dev/net/tun cannot be had"}
+LACKS = {
+    "machines": "QEMU or /dev/net/tun cannot be had",
+    "kube": "the control plane cannot be built: Go or its modules cannot be had",
+}
 """Tier → what its setup lacks where it ends with ``NOT_HERE``."""
 BY_NAME = {"machines": "run it by name: an emulated boot can hang (docs/adr/0016)"}
 """Tier → why a run of all tiers leaves it out."""

@@ -96,14 +96,15 @@ GPU_FAULTS = {
     ),
     "power-capped": GpuFault("gpu", entries={"power_limit_mw": "350000"}, claims=("node.clocks",)),
     "mig-enabled": GpuFault("gpu", entries={"mig": "1"}, claims=("node.clocks",)),
-    "persistence-off": GpuFault("gpu", entries={"persistence": "0"}, claims=("node.persistence",)),
+    "persistence-off": GpuFault("gpu", "persistence", entries={"persistence": "0"}, claims=("node.persistence",)),
     "pcie-narrow": GpuFault("pcie", entries={"pcie_width": "8"}, claims=("node.pcie", "node.dcgm")),
     "nvlink-down": GpuFault(
         "nvlink", entries={f"nvlink{LINK}": "down"}, xids=(74,), claims=("node.nvlink", "node.dcgm", "node.xid")
     ),
     "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
     **{
-        f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",), of="xid")
+        f"xid-{number}": GpuFault("gpu", "", xids=(number,), of="xid") if number in HARMLESS
+        else GpuFault("gpu", xids=(number,), claims=("node.xid",), of="xid")
         for number in XIDS
     },
 }  # fmt: skip
