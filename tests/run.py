@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SHELL = [
     "infra/railbed/effects/lab/boot.sh", "infra/railbed/effects/lab/machines/start.sh",
     "infra/railbed/effects/lab/machines/guest/railbed-lab-setup", "infra/railbed/configure/bin/ansible-playbook",
-    "plugins/pulumi/railbed/pulumi-resource-railbed", "roles/container_runtime/files/own-folder", ".ci/run",
+    "infra/railbed/validate/node/container_probe.sh", "plugins/pulumi/railbed/pulumi-resource-railbed",
+    "roles/container_runtime/files/own-folder", ".ci/run",
 ]  # fmt: skip
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]

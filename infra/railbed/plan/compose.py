@@ -33,6 +33,7 @@ from railbed.plan.parts import (
     ClusterPlan,
     PlannedFabric,
     PlannedFilesystem,
+    PlannedImage,
     PlannedJob,
     PlannedPool,
     PlannedRepository,
@@ -156,6 +157,8 @@ def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str
     brought = images.everywhere(spec, chosen)
     lab = isinstance(spec.platform, LabPlatform)
     installed = software.planned(release, chosen, lab=lab)
+    if image := spec.software.container_image:
+        installed = installed.model_copy(update={"container_image": PlannedImage(**image.model_dump())})
     if lab or isinstance(spec.platform, KubernetesPlatform):
         return Choice(chosen, brought, installed, [], [], {})
     places = sources.of(release, machines, filesystems, spec.software.mirror, os, brought)
@@ -210,6 +213,7 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         huge_pages_gib=pool.huge_pages_gib,
         tenant=pool.tenant or "",
         formerly=pool.formerly or "",
+        spare_jobs=pool.spare_jobs,
     )
 
 

@@ -97,12 +97,12 @@ def test_flapping(contract: Contract, work: Workspace, world: World, monkeypatch
     for _ in range(3):
         journal.write("repair-drain", node=NODE)
     ago(monkeypatch, days=1, hours=1)
-    for _ in range(4):
+    for _ in range(2):
         journal.write("repair-drain", node=NODE)
         journal.write("repair-resumed", node=NODE)
     assert refusals(contract, work, world) == {}, "what is older than a week does not count"
     journal.write("repair-drain", node=NODE)
-    assert "5 repairs of it began within 7 days" in refusals(contract, work, world)[Guard.FLAPPING]
+    assert "3 repairs of it began within 7 days" in refusals(contract, work, world)[Guard.FLAPPING]
     ago(monkeypatch, hours=1)
     for _ in range(3):
         journal.write("settle-returned", node=NODE)

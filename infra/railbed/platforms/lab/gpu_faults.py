@@ -103,6 +103,12 @@ GPU_FAULTS = {
     ),
     "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
     **{
+        f"nvlink-{name}": GpuFault(
+            "nvlink", entries={f"nvlink{LINK}_{kind}_per_s": per_s}, claims=("gpu.nvlink_errors",), of="nvlink-errors"
+        )
+        for name, kind, per_s in (("crc", "crc_flit", "300"), ("replay", "replay", "1"), ("recovery", "recovery", "1"))
+    },
+    **{
         f"xid-{number}": GpuFault("gpu", "", xids=(number,), of="xid") if number in HARMLESS
         else GpuFault("gpu", xids=(number,), claims=("node.xid",), of="xid")
         for number in XIDS
