@@ -18,12 +18,12 @@ from railbed.errors import Exit
 from railbed.operate import picture, tuning, tuning_run
 from railbed.operate.tuning_run import Tuned
 
-app = typer.Typer(no_args_is_help=True, help="Settings, searched and measured; nothing on nodes is changed.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def tune() -> None:
-    """Keeps `collectives` a word of its own."""
+    """Settings of NCCL, searched and measured in pairs on idle nodes."""
 
 
 def register(root: typer.Typer) -> None:

@@ -31,6 +31,7 @@ class TunedCollectives(SpecModel):
     low_percent: Percent
     """Lower end of the interval of 95 %."""
     high_percent: Percent
+    """Upper end of it."""
     pairs: Annotated[int, Field(ge=6, le=10_000)]
     """Pairs of starts that say so."""
     measured: Day
