@@ -67,7 +67,7 @@ def test_a_railbed_that_does_not_wait_for_the_job_is_found(monkeypatch: pytest.M
         yield from ()
 
     monkeypatch.setattr(by_railbed, "_idle", at_once)
-    with pytest.raises(AssertionError, match="disturbed under a job|draining by the records"):
+    with pytest.raises(AssertionError, match=r"disturbed under a job|draining by the records"):
         for seed in range(20):
             simulate(replace(SMALL, stops_job=False), seed)
 
