@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SHELL = [
     "infra/railbed/effects/lab/boot.sh", "infra/railbed/effects/lab/machines/start.sh",
     "infra/railbed/effects/lab/machines/guest/railbed-lab-setup", "infra/railbed/configure/bin/ansible-playbook",
-    "plugins/pulumi/railbed/pulumi-resource-railbed", "roles/container_runtime/files/own-folder", ".ci/run",
+    "infra/railbed/validate/node/container_probe.sh", "plugins/pulumi/railbed/pulumi-resource-railbed",
+    "roles/container_runtime/files/own-folder", ".ci/run",
 ]  # fmt: skip
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]
@@ -49,6 +50,7 @@ TIERS: dict[str, list[list[str]]] = {
     "roles": [[sys.executable, "tests/roles/setup.py"], [*FILES, "tests/roles"]],
     "validation": [[*FILES, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
+    "kube": [[sys.executable, "tests/kube/setup.py"], [*PYTEST, "--durations=10", "tests/kube"]],
     "machines": [
         [sys.executable, "tests/machines/setup.py"],
         [*PYTEST, "-x", "--durations=10", "tests/machines"],
@@ -59,7 +61,10 @@ TIERS: dict[str, list[list[str]]] = {
     ],
 }
 NEEDS_ROOT = {"fabric", "machines", "lab"}
-LACKS = {"machines": "QEMU or /dev/net/tun cannot be had"}
+LACKS = {
+    "machines": "QEMU or /dev/net/tun cannot be had",
+    "kube": "the control plane cannot be built: Go or its modules cannot be had",
+}
 """Tier → what its setup lacks where it ends with ``NOT_HERE``."""
 BY_NAME = {"machines": "run it by name: an emulated boot can hang (docs/adr/0016)"}
 """Tier → why a run of all tiers leaves it out."""

@@ -1,4 +1,4 @@
-"""One node out of service and back, under the stack's lock: drain, repair, return."""
+"""One node out of service and back, under the stack's lock: drain, repair, return, another in its place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.operate import guards, lifecycle, picture, standing
 from railbed.operate import repair as repairing
+from railbed.operate import swap as swapping
 from railbed.operate.drain import Say
 
 
@@ -49,3 +50,18 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
     """Repairs a node, as ``operate.repair.repair``. Raises Busy too, where another command works on the stack."""
     with lock.acquire(work.dir / "lock", f"stack {work.stack} (repair of {name})"):
         return repairing.repair(contract, work, name, say, force=force, start=start, on_converge=on_converge)
+
+
+def plan_swap(
+    contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str
+) -> tuple[swapping.Swapped, list[guards.Refusal]]:
+    """What a swap would do, and the guards that hold it back now; changes nothing. Raises as ``operate.swap.plan``."""
+    return swapping.plan(contract, work, scheduler, name)
+
+
+def swap(
+    contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, say: Say, force: str = ""
+) -> swapping.Swapped:
+    """A spare takes a node's place, as ``operate.swap.swap``. Raises Busy too, where another command works on the stack."""
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} (swap of {name})"):
+        return swapping.swap(contract, work, scheduler, name, say, force)

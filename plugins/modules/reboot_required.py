@@ -46,6 +46,11 @@ reasons:
   type: list
   elements: str
   returned: always
+drivers:
+  description: Those of the reasons that are a loaded driver; the next boot may find it in the initial ramdisk.
+  type: list
+  elements: str
+  returned: always
 names:
   description: Interfaces other than the card in the slot of role rails; a boot that is still to come gives names.
   type: list
@@ -157,12 +162,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     root, running = module.params["root"], module.params["release"] or os.uname().release
-    reasons = asked(root) + newest(root, running) + drivers(module, root)
+    loaded = drivers(module, root)
+    reasons = asked(root) + newest(root, running) + loaded
     reasons += without(root, module.params["boot_line"], module.params["kept"])
     wrong = names(module, root)
     module.exit_json(
         changed=False,
         reasons=reasons + [what for what, later in wrong if later],
+        drivers=loaded,
         names=[what for what, _ in wrong],
     )
 

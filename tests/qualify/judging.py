@@ -12,7 +12,8 @@ from railbed.claims import table
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a fault must break: patterns of claims in scope, and whom validation must blame (no part: nobody)."""
+    """What a fault must break: patterns of claims in scope, and whom validation must blame (no part: nobody; no node: the
+    cluster, on whose nodes these claims may fail anywhere)."""
 
     claims: Sequence[str]
     node: str
@@ -29,6 +30,10 @@ def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
     What the fault breaks fails, or is unproven where nothing could be measured any more (a rail that nobody reaches): the culprit
     says that something failed. A claim that fails because of others (a collective over a slow rail) may fail too.
     """
+
+    def ours(node: str) -> bool:
+        return not wanted.node or node in (wanted.node, "")
+
     broken = {"fail", "unproven"}
     failed = [one for one in report["claims"] if one["verdict"] == "fail"]
     found = []
@@ -38,13 +43,13 @@ def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
     for pattern in wanted.claims:
         verdicts = {
             one["verdict"] for one in report["claims"]
-            if fnmatchcase(one["claim"], pattern) and one["node"] in (wanted.node, "")
+            if fnmatchcase(one["claim"], pattern) and ours(one["node"])
         }  # fmt: skip
         if not verdicts & broken:
             found.append(f"{pattern} is not broken ({', '.join(sorted(verdicts)) or 'not asked'})")
     for one in failed:
-        ours = one["node"] in (wanted.node, "") and any(fnmatchcase(one["claim"], p) for p in wanted.claims)
-        if not ours and not _follows(one["claim"]):
+        known = ours(one["node"]) and any(fnmatchcase(one["claim"], p) for p in wanted.claims)
+        if not known and not _follows(one["claim"]):
             found.append(f"{one['claim']} fails on {one['node'] or 'the cluster'} too: {one['reason']}")
     return found
 

@@ -6,8 +6,7 @@ import json
 import shlex
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,10 @@ from railbed.effects.workspace import Workspace
 from railbed.parse import rdma_link
 from railbed.platforms.lab import faults
 
+from . import steps
 from .judging import Wanted, failed_claims, problems
 from .page import Row
+from .steps import Found
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "examples/lab-machines.yaml"
@@ -38,9 +39,6 @@ LOSE_BOOT_LINE = (
     "rm /etc/default/grub.d/90-railbed.cfg && update-grub && (sleep 1; systemctl reboot) > /dev/null 2>&1 &"
 )
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
-
-Found = tuple[str, list[str]]
-"""What was found in words, and everything that is otherwise than it must be."""
 
 
 @contextmanager
@@ -155,7 +153,7 @@ def verdicts(report: Mapping[str, Any], claim: str) -> dict[str, str]:
     return {one["node"]: one["verdict"] for one in report["claims"] if one["claim"] == claim}
 
 
-STEPS: dict[str, Callable[[Cli], Found]] = {
+STEPS: steps.Steps = {
     "`up`": up,
     "devices of a job": devices,
     "`rail-slow`": slow_rail,
@@ -164,11 +162,5 @@ STEPS: dict[str, Callable[[Cli], Found]] = {
 
 
 def rows(cli: Cli) -> Iterator[Row]:
-    """Each step; one that breaks off is a row that fails, and the next goes on."""
-    for name, step in STEPS.items():
-        start = time.monotonic()
-        try:
-            found, bad = step(cli)
-        except (AssertionError, ValueError, subprocess.SubprocessError) as broke:
-            found, bad = "it broke off", [" ".join(str(broke).split())[:300]]
-        yield Row(name, found, time.monotonic() - start, bad)
+    """Each step."""
+    return steps.rows(cli, STEPS)

@@ -25,26 +25,27 @@ from railbed.platforms.lab import faults
 from railbed.platforms.lab.fault import Fault, Injected
 from railbed.run import run
 
-from . import machines, metal
+from . import jobs, machines, metal
 from .judging import Wanted, failed_claims, problems
 from .page import Row, Section, replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/qualification.md"
 STACK = "qualify"
-MACHINES, METAL = "machines", "metal"
+MACHINES, METAL, JOBS = "machines", "metal", "jobs"
 LAYERS = {
-    "faults-1": ("rail", "nic", "cable"),
+    "faults-1": ("rail", "leaf", "nic", "cable", "identity"),
     "faults-2": ("gpu", "pcie"),
-    "faults-3": ("nvlink", "software", "time", "limits", "identity"),
+    "faults-3": ("nvlink", "software", "time", "limits"),
     "faults-4": ("filesystem", "scheduler", "job"),
 }
 """Part → layers of its faults, at most fifteen; each takes an hour at most."""
 ABOUT = {
-    "faults-1": "Faults of rails, cards, cables and reach, each alone, against a full validation.",
+    "faults-1": "Faults of rails, leaf switches, cards, cables, reach and identities, each alone, against a full validation.",
     "faults-2": "Faults of GPUs and PCIe (simulated), each alone, against a full validation.",
     "faults-3": "Faults of NVLink (simulated), installed software and hosts, each alone, against a full validation.",
     "faults-4": "Faults of the filesystem, scheduler and jobs, each alone, against a full validation.",
+    JOBS: "What dies under a job: a data server after its checkpoint, whole nodes in the middle of it; each alone.",
     "healthy": "A lab without faults, one full validation after the other.",
     MACHINES: "Three virtual machines with soft RoCE on their rails (`examples/lab-machines.yaml`), step by step.",
     METAL: metal.ABOUT,
@@ -89,7 +90,7 @@ def fault_rows(cluster: Cli, chosen: list[Fault]) -> Iterator[Row]:
             report = cluster.json("validate", status=None)
         finally:
             cluster("lab", "fault", "clear")
-        wanted = Wanted(faults.seen_by(contract, fault.name), one.node, fault.culprits(one))
+        wanted = Wanted(faults.seen_by(contract, fault.name), fault.culprit(one), fault.culprits(one))
         found = ", ".join(failed_claims(report)) or f"nothing: {report['verdict']}"
         yield Row(f"`{fault.name}`", found, time.monotonic() - start, problems(wanted, report))
 
@@ -119,13 +120,24 @@ def rows_of(part: str, runs: int, minutes: float, stack: str) -> Iterator[Iterat
     else:
         with stacks() as make:
             cluster = make(STACK, nodes=NODES, spares=SPARES)
-            cluster.json("up")
-            yield healthy_rows(cluster, runs) if part == "healthy" else fault_rows(cluster, faults_of(part))
+            if part == JOBS:
+                jobs.make(cluster)
+                yield jobs.rows(cluster)
+            else:
+                cluster.json("up")
+                yield (
+                    healthy_rows(cluster, runs) if part == "healthy" else fault_rows(cluster, faults_of(part))
+                )
 
 
 def planned_rows(part: str, runs: int) -> int:
     """Rows of a whole run."""
-    known = {"healthy": runs, MACHINES: len(machines.STEPS), METAL: len(metal.INSTALLERS)}
+    known = {
+        "healthy": runs,
+        MACHINES: len(machines.STEPS),
+        JOBS: len(jobs.STEPS),
+        METAL: len(metal.INSTALLERS),
+    }
     return known.get(part) or len(faults_of(part))
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.roles.conftest import Recorded, record
 from tests.roles.test_rails import routed
 
+from railbed import catalog
+
 TOLD = {"NCCL_NET": "gIB", "NCCL_SOCKET_IFNAME": "enp0s1,enp192s1"}
 LIBRARIES = "/etc/ld.so.conf.d/railbed-nccl-plugin.conf"
 LOGINS = "/etc/profile.d/railbed-nccl.sh"
@@ -66,3 +68,12 @@ def test_a_topology_pairs_each_gpu_with_its_card(tmp_path_factory: pytest.TempPa
     assert [card for _, card in pairs] == sorted(str(card) for _, card in pairs), (
         "mlx5_ib by PCI address is the rail"
     )
+
+
+def test_nodes_take_what_a_search_may_find(tmp_path_factory: pytest.TempPathFactory) -> None:
+    found = {name: knob.values[-1] for name, knob in catalog.load_tuning("roce").knobs.items()}
+    contract = routed(nccl_environment=found)
+    made = record(tmp_path_factory.mktemp("tuned") / "checkout", contract, container=False, tags="nccl")
+    assert not made.collector.nodes["h100-0"].failed_task
+    lines = made.text("h100-0", "/etc/nccl.conf").splitlines()
+    assert {f"{name}={value}" for name, value in found.items()} <= set(lines)

@@ -16,7 +16,7 @@ from railbed.configure import health
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES_PER_NODE = 40
-MODULES_OF_ROCE_ON_METAL = 45
+MODULES_OF_ROCE_ON_METAL = 46
 
 
 def values(text: str) -> dict[str, str]:
@@ -141,7 +141,7 @@ def test_limits_reach_logins_and_the_schedulers_daemon(lab: Recorded) -> None:
     unit = values(lab.text("h100-0", "/etc/systemd/system/slurmd.service.d/10-railbed-limits.conf"))
     assert unit["LimitMEMLOCK"] == "infinity" and int(unit["LimitNOFILE"]) >= 65536
     assert "root hard memlock unlimited" in lab.text("ctl0", "/etc/security/limits.d/90-railbed.conf")
-    files = lab.asked["h100-0"]["slurm_node: Take jobs, and let in who has one here"]["units"][0]["files"]
+    files = lab.asked["h100-0"]["slurm_node: Take jobs"]["units"][0]["files"]
     assert "/etc/systemd/system/slurmd.service.d/10-railbed-limits.conf" in files
 
 

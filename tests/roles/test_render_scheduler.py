@@ -154,7 +154,7 @@ def test_jobs_have_their_own_tmp_where_the_node_is_a_machine(lab: Recorded, mach
     said = values(machines.text("h100-0", "/etc/slurm/job_container.conf"))
     assert said == {"AutoBasePath": "true", "BasePath": "/var/lib/slurm/jobs"}
     for host, task in (
-        ("h100-0", "slurm_node: Take jobs, and let in who has one here"),
+        ("h100-0", "slurm_node: Take jobs"),
         ("ctl0", "slurm_controller: Schedule"),
     ):
         assert "/etc/slurm/job_container.conf" in machines.asked[host][task]["units"][0]["files"]
@@ -185,6 +185,16 @@ def test_a_node_lets_in_who_has_a_job_and_who_looks_after_it(lab: Recorded, mach
             assert recorded.text("h100-2", file) == "root\n", "what starts later belongs to no job"
 
 
+def test_a_job_is_asked_for_before_there_are_people(lab: Recorded) -> None:
+    """A new node has accounts and keys long before it takes jobs, and nobody has accepted it yet."""
+    order = list(lab.asked["h100-2"])
+    rule = order.index("slurm_node: Let in who has a job here, and who looks after the node")
+    assert order.index("packages: Install the packages of all roles") < rule, "it brings the rule's module"
+    people = [at for at, task in enumerate(order) if task.partition(":")[0] in ("directory", "users")]
+    assert people and rule < min(people)
+    assert "/etc/pam.d/sshd" in lab.asked["h100-2"][order[rule]]["files"]
+
+
 def test_only_where_sessions_join_the_job_do_they_do_without_pam_systemd(
     lab: Recorded, machines: Recorded
 ) -> None:
@@ -199,7 +209,7 @@ def test_new_nodes_are_held_before_any_takes_jobs(lab: Recorded) -> None:
     assert asked["name"] == "railbed-acceptance" and asked["nodes"] == ["h100-0", "h100-1", "h100-2"]
     order = list(lab.asked["h100-0"])
     assert order.index("slurm_controller: Hold the nodes that never passed a full validation") < order.index(
-        "slurm_node: Take jobs, and let in who has one here"
+        "slurm_node: Take jobs"
     )
 
 

@@ -17,7 +17,8 @@ CODE = [
 OF_THE_LAB = ("infra/railbed/effects/lab/", "infra/railbed/platforms/lab/")
 MARKS = {
     "infra/railbed/certificate/identity.py", "infra/railbed/cli/certificate_commands.py",
-    "infra/railbed/cli/plan_commands.py", "infra/railbed/cli/verdicts.py", "infra/railbed/parse/nccl_tests.py",
+    "infra/railbed/cli/plan_commands.py", "infra/railbed/cli/tune_commands.py", "infra/railbed/cli/verdicts.py",
+    "infra/railbed/parse/nccl_tests.py",
     "infra/railbed/validate/html_report.py", "infra/railbed/validate/report.html.j2",
     "infra/railbed/operate/weekly.html.j2", "playbooks/group_vars/all.yml",
 }  # fmt: skip

@@ -12,6 +12,7 @@ from tests.qualify.judging import Wanted, problems
 from tests.qualify.page import Row, Section, replaced
 
 from railbed.platforms.lab import faults
+from railbed.platforms.lab.fault import Injected
 from railbed.platforms.lab.faults import FAULTS
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
@@ -26,6 +27,7 @@ def report(*claims: dict[str, Any], blamed: tuple[str, str] = ("h100-1", "rail 3
     return {"claims": list(claims), "culprits": [{"node": blamed[0], "part": blamed[1]}]}
 
 
+INJECTED = Injected("leaf-slow", "h100-1", 3, 5.0, "node")
 SLOW = claim("fabric.rail.3.bandwidth", "h100-1", "fail")
 
 
@@ -59,6 +61,18 @@ def test_who_blames_nobody_must_find_nobody() -> None:
     gone = Wanted([], "h100-1", [])
     assert problems(gone, {"claims": [], "culprits": []}) == []
     assert problems(gone, report()) == ["blamed rail 3 of h100-1, not nobody"]
+
+
+def test_what_all_nodes_share_is_blamed_on_none() -> None:
+    leaf = Wanted(["fabric.rail.*.bandwidth"], FAULTS["leaf-slow"].culprit(INJECTED), ["rail 3"])
+    both = [SLOW, claim("fabric.rail.3.bandwidth", "h100-2", "fail")]
+    assert problems(leaf, report(*both, blamed=("", "rail 3"))) == []
+    assert problems(leaf, report(*both)) == ["blamed rail 3 of h100-1, not rail 3 of no node"]
+    other = claim("node.gpus", "h100-2", "fail")
+    assert problems(leaf, report(*both, other, blamed=("", "rail 3"))) == [
+        "node.gpus fails on h100-2 too: it is fail"
+    ]
+    assert FAULTS["rail-slow"].culprit(INJECTED) == "h100-1"
 
 
 def test_every_fault_is_in_one_part_and_every_layer_has_faults() -> None:
@@ -105,7 +119,8 @@ def test_faults_that_differ_in_a_parameter_are_put_in_once_for_what_they_break()
     chosen = [fault.name for fault in faults.different()]
     xids = [name for name in chosen if FAULTS[name].of == "xid"]
     assert [list(FAULTS[name].claims) for name in xids] == [[], ["node.xid"]]
-    assert set(FAULTS) - set(chosen) == {name for name in FAULTS if FAULTS[name].of} - set(xids)
+    assert [name for name in chosen if FAULTS[name].of == "nvlink-errors"] == ["nvlink-crc"]
+    assert set(FAULTS) - set(chosen) == {name for name in FAULTS if FAULTS[name].of} - {*xids, "nvlink-crc"}
 
 
 SECTION = Section(
@@ -149,7 +164,7 @@ def test_machines_go_on_after_a_step_that_broke_off(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("part", "rows"), [("healthy", 7), ("machines", len(machines.STEPS)), ("faults-1", 8)]
+    ("part", "rows"), [("healthy", 7), ("machines", len(machines.STEPS)), ("jobs", 3), ("faults-1", 12)]
 )
 def test_every_part_knows_how_many_rows_it_has(part: str, rows: int) -> None:
     assert run.planned_rows(part, 7) == rows

@@ -30,6 +30,13 @@ def test_a_healthy_cluster_earns_its_certificate(
     assert issued.contract_hash == site.contract.hash
     assert len(issued.claims) == len(report.claims) > 260
     assert lapse(site.contract, work) == ""
+    contained = {one.node for one in report.claims if one.claim == "job.container"}
+    users = [order.rpartition(" ")[2] for order in cluster.orders if "Users" in order]
+    if kind == "roce":
+        assert contained == {node.name for node in site.contract.with_role("compute")}
+        assert users == ["Users+=nobody", "Users-=nobody"]
+    else:
+        assert contained == set() and users == []
     assert any("delete ReservationName" in order for order in cluster.orders), (
         "accepted nodes leave the reservation"
     )

@@ -21,6 +21,7 @@ from railbed.catalog.loader import (
     load_remedies,
     load_rules,
     load_switch,
+    load_tuning,
     nearest,
 )
 from railbed.catalog.machines import Board, Machine, Unpublished
@@ -33,6 +34,7 @@ from railbed.catalog.remedies import ORDER, Remedies, RungName
 from railbed.catalog.rules import Known, PackageSet, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
+from railbed.catalog.tuning import Tuning
 
 __all__ = [
     "DRIVER",
@@ -69,6 +71,7 @@ __all__ = [
     "Step",
     "Switch",
     "Trait",
+    "Tuning",
     "Unpublished",
     "facts_of",
     "file_of",
@@ -85,5 +88,6 @@ __all__ = [
     "load_remedies",
     "load_rules",
     "load_switch",
+    "load_tuning",
     "nearest",
 ]

@@ -23,6 +23,7 @@ from railbed.catalog.remedies import Remedies
 from railbed.catalog.rules import Rules
 from railbed.catalog.sources import unfold
 from railbed.catalog.switches import Switch
+from railbed.catalog.tuning import Tuning
 from railbed.errors import CatalogError
 
 MODELS: dict[str, type[Entry]] = {
@@ -36,6 +37,7 @@ MODELS: dict[str, type[Entry]] = {
     "rules": Rules,
     "switches": Switch,
     "faults": Remedies,
+    "tuning": Tuning,
 }
 KINDS = tuple(MODELS)
 _SINGULAR = {
@@ -49,6 +51,7 @@ _SINGULAR = {
     "rules": "set of compatibility rules",
     "switches": "switch",
     "faults": "set of remedies",
+    "tuning": "search space of a transport",
 }
 
 E = TypeVar("E", bound=Entry)
@@ -105,6 +108,11 @@ def load_remedies() -> Remedies:
     return _load("faults", "remedies", Remedies)
 
 
+def load_tuning(transport: str) -> Tuning:
+    """What a search may try over ``transport``. Raises CatalogError as above."""
+    return _load("tuning", transport, Tuning)
+
+
 def load_rules() -> list[Rules]:
     """All compatibility rules, file by file. Raises CatalogError for a bad file."""
     return [_load("rules", key, Rules) for key in keys("rules")]
@@ -151,6 +159,9 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
         yield from _facts_of_image(entry)
     elif isinstance(entry, Remedies):
         yield from _facts_of_remedies(entry)
+    elif isinstance(entry, Tuning):
+        for name, knob in entry.knobs.items():
+            yield name, f"{' '.join(knob.values)}: {knob.reason}", knob.provenance
     elif isinstance(entry, Rules):
         for name, rule in entry.rules.items():
             yield name, rule.reason, rule.provenance

@@ -133,10 +133,16 @@ class Facts(FrozenModel):
     """Words of their images that stand in for one of these."""
     pkey: int = 0
     """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
+    container_image: str = ""
+    """File of the image that a validation starts as a job's container; empty: the spec names none."""
+    tenants: bool = False
+    """Whether only members of tenants, and operators, may submit jobs."""
     scheduler_api: bool = False
     """Whether controllers have the scheduler's REST interface."""
     oversubscription: float = 1.0
     """Ports of a leaf switch down to up; 1 where the provider does not say."""
+    pool_tenants: int = 1
+    """Whose hosts these are: so many tenants'; the tenants of one cluster share its hosts, and count as one."""
     rail_only: bool = False
     """Whether no path leads from one rail to another."""
 

@@ -141,6 +141,29 @@ def latency(facts: Facts) -> Instances:
 
 
 @define(
+    id="fabric.isolation", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=PATHS,
+    holds="on InfiniBand with a partition in the spec: by every other partition that both ports have, `ib_write_bw` between two "
+    "nodes gets no answer, on each rail, while it carries by the spec's; and no rail is a full member of another one, but the "
+    "storage network's", accuses="rails", runbook="isolation", hardware=True,
+)  # fmt: skip
+def isolation(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.pool_tenants > 1:
+        yield Out("this release tries no way from the rails of one tenant's hosts to those of another's")
+    elif facts.machine.transport != "infiniband":
+        yield Out(
+            "the spec parts nobody on these rails: they are one network, and nobody outside it is there to try"
+        )
+    elif not facts.pkey:
+        yield Out("the spec names no InfiniBand partition: whoever is on the subnet reaches the rails")
+    elif facts.rail_hosts < 2:
+        yield Out("there is one node with rails: none to try with")
+    else:
+        yield In(f"rails reach nobody but by partition {facts.pkey:#06x}")
+
+
+@define(
     id="fabric.cross_rail", subject=Subject.CLUSTER, roles=CLUSTER, by=PATHS,
     holds="rail i of a node and rail j of another one carry what the uplinks between their leaf switches leave, all nodes at "
     "once in disjoint pairs, both ways; where the fabric joins its rails", accuses="fabric", runbook="cross-rail", hardware=True,

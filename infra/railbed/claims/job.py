@@ -1,9 +1,11 @@
-"""Claims about the reference job."""
+"""Claims about jobs: the reference job, and a container that one runs in."""
 
 from __future__ import annotations
 
-from railbed.claims.definition import CLUSTER, Explanation, Facts, In, Instances, Out, Subject, define
-from railbed.claims.measurements import JOB
+from railbed.claims import expectations
+from railbed.claims.definition import CLUSTER, Explanation, Facts, Having, In, Instances, Out, Subject, define
+from railbed.claims.measurements import CONTAINER, JOB
+from railbed.claims.records import WORKERS
 
 ANYTHING = Explanation(beside="the scheduler and the filesystem")
 
@@ -40,3 +42,28 @@ def checkpoint(facts: Facts) -> Instances:
 def resume(facts: Facts) -> Instances:
     why = _obstacle(facts)
     yield Out(why) if why else In("after a node is lost the job goes on from its last checkpoint")
+
+
+@define(
+    id="job.container", subject=Subject.JOB, roles=WORKERS, having=Having.GPUS, by=CONTAINER,
+    holds="a container of the image that the spec names (`software.container_image`) starts as a step of an ordinary user "
+    "(`srun --container-image`): it sees all GPUs of the step, and so does its PyTorch where it has one; its user is not root "
+    "outside; its exit status comes through",
+    accuses="container runtime", runbook="containers", hardware=True,
+    hidden={"lab": "the lab's pyxis and enroot are stand-ins that start nothing: Debian has neither"},
+)  # fmt: skip
+def container(facts: Facts) -> Instances:
+    if not facts.container_image:
+        yield Out("the spec names no image to start (`software.container_image`)")
+    elif not facts.has_scheduler:
+        yield Out("there is no scheduler to start a container")
+    elif not {"enroot", "pyxis"} <= facts.installed.keys():
+        yield Out("the release has no enroot or no pyxis for these machines")
+    elif facts.tenants:
+        yield Out("only members of tenants may submit jobs, and a validation runs as none of them")
+    else:
+        machine = facts.machine
+        reach = expectations.count("GPUs", machine.gpus, machine.key)
+        yield In(
+            f"a user's step starts a container of {facts.container_image}, which sees the node's GPUs", reach
+        )

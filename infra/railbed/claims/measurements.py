@@ -59,6 +59,7 @@ OPTICS = Measurement("optics", "mlxlink")
 STORAGE = Measurement("storage", "storage_probe")
 FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
+CONTAINER = Measurement("containers", "srun --container-image")
 JOB = Measurement("job", "the reference job")
 MEASUREMENTS = (
     SCHEDULER,
@@ -78,6 +79,7 @@ MEASUREMENTS = (
     STORAGE,
     FIO,
     CHECKPOINT,
+    CONTAINER,
     JOB,
 )
 """Those that this release has, in the order in which a validation runs them."""

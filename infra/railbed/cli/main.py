@@ -50,6 +50,7 @@ COMMANDS = {
     "drift": ("drift", "Measure again and say what is not as the certificate says."),
     "node": ("node", "Nodes: what state they are in, drain, repair, give back."),
     "tenant": ("tenant", "Tenants: who shares the cluster, with which share and limits."),
+    "tune": ("tune", "Settings of NCCL, searched and measured in pairs on idle nodes."),
     "usage": ("usage", "GPU-hours of a month and what they cost, for each tenant."),
     "lab": ("lab", "The lab: faults to put in and take back."),
     "image": ("image", "Machine images: all of a node's software, and nothing of a cluster."),

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from railbed import configure, servicing
 from railbed.catalog import ORDER
-from railbed.cli import lifecycle_commands, output
+from railbed.cli import exchange_commands, lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.effects import contract_store, schedulers
@@ -27,6 +27,7 @@ NAME = typer.Argument(..., help="Node name.")
 def register(root: typer.Typer) -> None:
     """Adds the noun."""
     lifecycle_commands.register(app)
+    exchange_commands.register(app)
     root.add_typer(app, name="node")
 
 

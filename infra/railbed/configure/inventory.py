@@ -39,7 +39,7 @@ from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 
 ALWAYS = (
-    "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
+    "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "standby", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes",
     "rest_api_nodes", "dcgm_nodes", "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes",
@@ -47,7 +47,7 @@ ALWAYS = (
     "wheels_nodes", "alerting_nodes", "hpcx_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
-ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
+ASKED_WHOLE = ("unaccepted", "standby", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
 """Groups whose members the roles of other nodes ask for: whole in every inventory."""
 
 
@@ -85,17 +85,18 @@ def build(
     paths: Paths,
     only: Collection[str] | None = None,
     observed: Mapping[str, NodeFacts] = MappingProxyType({}),
+    standby: Collection[str] = (),
 ) -> Inventory:
     """The inventory of a contract; variables of hosts for all nodes, or for ``only`` these and the controllers.
 
     ``observed`` is what nodes showed of themselves: names of cards, cores and memory are theirs. ``accepted`` is node name →
     identity of the nodes that passed a full validation: a node that was replaced since then has another identity and is
-    unaccepted again.
+    unaccepted again. ``standby``: spares that take no user's job.
     """
     contract = as_observed.named(contract, observed)
     chosen = [n for n in contract.nodes if only is None or n.role == "controller" or n.name in only]
     return Inventory(
-        groups=_groups(contract, accepted, observed),
+        groups={**_groups(contract, accepted, observed), "standby": sorted(standby)},
         variables=_shared(contract, paths, observed),
         group_variables={class_group(one): class_variables(one) for one in contract.classes},
         hostvars=_hosts(contract, chosen, paths, observed),

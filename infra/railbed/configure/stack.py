@@ -10,7 +10,7 @@ from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
-from railbed.effects import acceptance, contract_store, local_repository, local_wheels, observations
+from railbed.effects import acceptance, contract_store, local_repository, local_wheels, observations, places
 from railbed.effects.workspace import Workspace, cache_dir
 from railbed.errors import ContractError
 
@@ -30,7 +30,8 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
         refuse_shrunken(contract, work)
-    return build(contract, acceptance.record(work), paths(work), only, observations.read(work))
+    standby = places.standby(contract, work)
+    return build(contract, acceptance.record(work), paths(work), only, observations.read(work), standby)
 
 
 def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:

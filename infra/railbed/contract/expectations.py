@@ -75,7 +75,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "release": software.release,
         "held_packages": {named[name]: blamed for name, blamed in PINNED.items() if name in named},
         "image_parts": {name: blamed for name, blamed in PINNED.items() if name in image.brings},
-        "rails": _nics(contract.nics(node)),
+        "rails": _nics(contract.nics(node), machine.transport if machine else ""),
         "mounts": [
             {"path": one.mount, "kind": one.kind, "server": one.metadata_server} for one in contract.filesystems
         ]
@@ -118,8 +118,12 @@ def _directory(contract: Contract) -> dict[str, Any] | None:
     return {"groups": list(directory.groups), "admins": sorted(contract.admins)}
 
 
-def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
-    """Each card of each rail. Only the first card of a rail carries the rail's address."""
+def _nics(nics: list[tuple[Rail, Nic]], transport: str) -> list[dict[str, Any]]:
+    """Each card of each rail. Only the first card of a rail carries the rail's address.
+
+    Of EFA no rate is expected: its driver says 100 Gb/s of every card, newer ones where the card does not tell (Linux,
+    efa_verbs.c: EFA_DEFAULT_LINK_SPEED_GBPS), and a node whose cards run slower than they should drains itself.
+    """
     first = {rail.index: nic for rail, nic in reversed(nics)}
     return [
         {
@@ -128,7 +132,7 @@ def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
             "netdev": nic.netdev,
             "address": rail.address if nic is first[rail.index] else "",
             "mtu": rail.mtu,
-            "rate_gbps": nic.rate_gbps,
+            "rate_gbps": nic.rate_gbps if transport != "efa" else 0.0,
         }
         for rail, nic in nics
     ]

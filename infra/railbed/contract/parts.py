@@ -275,6 +275,13 @@ class File(FrozenModel):
     """Where the cluster's own repository has it; empty where nodes fetch it."""
 
 
+class ContainerImage(FrozenModel):
+    """An image of a container: a squashfs file that every node reads."""
+
+    path: scalars.Path
+    sha256: scalars.Sha256
+
+
 class Software(FrozenModel):
     """The locked release."""
 
@@ -300,3 +307,5 @@ class Software(FrozenModel):
     """How the site lets kernels in secure boot load modules."""
     certificate_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """Of the site's own certificate, with ``mok``."""
+    container_image: ContainerImage | None = None
+    """What a validation starts as a job's container."""

@@ -63,6 +63,9 @@ class Contract(FrozenModel):
     their hash."""
     tenancy: Tenancy | None = Field(default=None, exclude_if=lambda people: people is None)
     """Who uses the cluster; None where only admins do. Left out then, so that contracts of the time before keep their hash."""
+    standby_pools: list[scalars.Name] = Field(default_factory=list, exclude_if=lambda pools: not pools)
+    """Pools whose spares take no user's job until a swap. Left out where there is none, so that contracts of the time before
+    keep their hash."""
     spec_hash: scalars.Sha256
     hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""

@@ -1,11 +1,12 @@
-"""Which nodes may take users' jobs: the record of the machines that passed, and the reservation that holds all others.
+"""Which nodes may take users' jobs: the record of the machines that passed, and the reservation that holds all others, and
+spares that are kept for a swap.
 
-Nothing else changes either of them but role `slurm_controller`, which reserves what this record does not have.
+Nothing else changes either of them but role `slurm_controller`, which reserves what this record does not have, and those spares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from railbed.contract import Node
 from railbed.effects.schedulers import NodeScheduler
@@ -27,11 +28,13 @@ def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:
     return accepted.get(node.name) == node.identity.value
 
 
-def admit(work: Workspace, nodes: Sequence[Node], scheduler: NodeScheduler | None) -> None:
+def admit(
+    work: Workspace, nodes: Sequence[Node], scheduler: NodeScheduler | None, standby: Collection[str] = ()
+) -> None:
     """Records that the nodes passed and gives them to users. Without a scheduler nothing holds them."""
     work.accepted.write({**record(work), **{node.name: node.identity.value for node in nodes}})
     if scheduler is not None:
-        release(scheduler, [node.name for node in nodes])
+        release(scheduler, [node.name for node in nodes], standby)
 
 
 def hold(scheduler: NodeScheduler, names: Iterable[str]) -> None:
@@ -39,9 +42,9 @@ def hold(scheduler: NodeScheduler, names: Iterable[str]) -> None:
     scheduler.reserve(names)
 
 
-def release(scheduler: NodeScheduler, names: Iterable[str]) -> None:
-    """Ends what `hold` did; the record stays."""
-    scheduler.release(names)
+def release(scheduler: NodeScheduler, names: Iterable[str], standby: Collection[str] = ()) -> None:
+    """Ends what `hold` did; the record stays. Of ``standby`` (as of `places.standby`) each stays held until it is needed."""
+    scheduler.release([name for name in names if name not in standby])
 
 
 def revoke(work: Workspace, names: Iterable[str]) -> None:

@@ -118,6 +118,12 @@ class Workspace:
         return Register(self.dir / "accepted.json", "accepted nodes", "identity", hint)
 
     @property
+    def places(self) -> Register:
+        """Node name → the node whose place it took in a swap; those at their own place are left out."""
+        hint = "remove it: spares are then those of the spec again, and `railbed converge` holds them"
+        return Register(self.dir / "places.json", "swapped nodes", "place", hint)
+
+    @property
     def identities_file(self) -> Path:
         """Node name → what the accepted machine showed of itself."""
         return self.dir / "identities.json"

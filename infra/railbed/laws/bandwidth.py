@@ -140,7 +140,7 @@ def expect(
     if found.points and gates(size_bytes):
         return _published(machine, collective, algorithm, most, why, found)
     if algorithm is None and _modelled(machine, nodes, collective, size_bytes):
-        return _model(machine, nodes, collective, most, [*why, found.reason])
+        return _model(machine, nodes, collective, size_bytes, most, [*why, found.reason])
     if not gates(size_bytes):
         step = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
     else:
@@ -192,25 +192,38 @@ def _modelled(machine: BandwidthMachine, nodes: int, collective: str, size_bytes
     return machine.rdma and few and large and not published.alike(machine, nodes, collective, None)
 
 
-def modelled(machine: BandwidthMachine, nodes: int, collective: str, most: float) -> tuple[float, str]:
-    """GB/s of which the model takes its share, and what they are: the bound ``most``, or less where NCCL has no way to it."""
-    of_nccl = bounds.without_reduction(machine, group(machine, nodes), collective)
-    if of_nccl is None or of_nccl[0] >= most:
-        return most, "the bound"
-    return of_nccl[0], f"what NCCL can reach without in-switch reduction ({of_nccl[1]} = {of_nccl[0]:.5g})"
+def modelled(
+    machine: BandwidthMachine, nodes: int, collective: str, size_bytes: int, most: float
+) -> tuple[float, str]:
+    """GB/s that the model expects, and why: the least that published healthy results support, and what latency leaves of it."""
+    g, share = group(machine, nodes), published.MODEL_SHARE
+    found = [(most * share, f"{share:g} of the bound")]
+    rings = bounds.of_nccl(machine, g, collective)
+    if rings is not None:
+        share = published.RINGS_SHARE if machine.nvls else published.MODEL_SHARE
+        words = f"{share:g} of what NCCL can reach without in-switch reduction ({rings[1]} = {rings[0]:.5g})"
+        found.append((rings[0] * share, words))
+    reduced = bounds.in_domain(machine, g, collective, "nvls") if collective == "all_reduce" else None
+    if reduced is not None and machine.nvls and machine.nvls_busbw_cap_gbytes_per_s is None:
+        share = published.NVLS_SHARE
+        found.append((reduced[0] * share, f"{share:g} of what in-switch reduction can reach ({reduced[1]})"))
+    large, words = min(found)
+    reached = latency.busbw_gbytes_per_s(g, collective, size_bytes, large)
+    # Over the ranks of two racks 1 GiB is no large message: GB200 reached 596 GB/s, and 810 at 16 GiB.
+    return (large, words) if reached is None else (reached, f"{words}, less latency at {size_bytes} B")
 
 
 def _model(
-    machine: BandwidthMachine, nodes: int, collective: str, most: float, why: list[str]
+    machine: BandwidthMachine, nodes: int, collective: str, size_bytes: int, most: float, why: list[str]
 ) -> Expectation:
-    """A floor from the bound alone: it finds what is broken, and nothing of what is a little slow."""
-    share, slack = published.MODEL_SHARE, published.MODEL_SLACK
-    base, named = modelled(machine, nodes, collective, most)
+    """A floor from the bounds alone: it finds what is broken, and nothing of what is a little slow."""
+    slack = published.MODEL_SLACK
+    expected, of_what = modelled(machine, nodes, collective, size_bytes, most)
     return Expectation(
-        unit="GB/s", bound=most, expected=base * share, floor=base * share * (1 - slack), basis="derived",
+        unit="GB/s", bound=most, expected=expected, floor=expected * (1 - slack), basis="derived",
         derivation=[
             *why,
-            f"expected: {share:g} of {named}, which every published healthy result of other machines and collectives reached",
+            f"expected: {of_what}; every published healthy result of other machines and collectives reached it",
             f"floor: less {slack:.0%}, the widest that an operator leaves between a healthy run and its gate",
         ],
     )  # fmt: skip

@@ -65,13 +65,13 @@ def _trees(g: Group, w: float, b: float) -> Bound:
     return times * w * (n - 1) / n, f"tree: {sign}W(n-1)/n with W = {w:g}, n = {n}"
 
 
-def without_reduction(machine: BandwidthMachine, g: Group, collective: str) -> Bound | None:
+def of_nccl(machine: BandwidthMachine, g: Group, collective: str) -> Bound | None:
     """The most that NCCL's own algorithms can reach between domains whose switches do not reduce; None where another bound holds.
 
     NCCL has no ring per rail: all_gather and reduce_scatter run as flat rings, all_reduce as flat rings or trees. Over more than
     two nodes it rates trees below rings for large messages: 0.9 of their bus bandwidth (NVIDIA/nccl, src/graph/tuning.cc).
     """
-    if machine.nvls or machine.network_only or g.domains == 1 or collective not in (*GATHERS, "all_reduce"):
+    if machine.network_only or g.domains == 1 or collective not in (*GATHERS, "all_reduce"):
         return None
     known = network(machine, g, collective)
     return known["tree" if collective == "all_reduce" and g.domains == 2 else "ring"]

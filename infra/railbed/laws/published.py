@@ -19,11 +19,19 @@ FAMILY_SLACK = 0.10
 conf/nd96isr_h200_v5.conf."""
 
 MODEL_SHARE = 0.58
-"""Of its bound (``bandwidth.modelled``), what every published healthy result of large messages reached over two to MODEL_DOMAINS
-NVLink domains, where NCCL chose the algorithm: the least is 322 of 550 GB/s (all_gather, 1 GiB, two nodes; skypilot-org/skypilot
-examples/gcp_gpu_direct_tcpx/README.md); without in-switch reduction 29.6 of 50 (all_reduce, 1 GiB, four nodes of p4d; NVIDIA/nccl
-issue 527). Inside one domain the least is 231 of 300 (all_reduce, p4d), or 361 of 450 (all_gather; stas00/ml-engineering
-network/README)."""
+"""Of its bound, what every published healthy result of large messages reached over two to MODEL_DOMAINS NVLink domains, where
+NCCL chose the algorithm: the least is 322 of 550 GB/s (all_gather, 1 GiB, two nodes; skypilot-org/skypilot
+examples/gcp_gpu_direct_tcpx/README.md); without in-switch reduction 29.6 of 50 (all_reduce, 1 GiB, four nodes of p4d;
+NVIDIA/nccl issue 527). Inside one domain the least is 231 of 300 (all_reduce, p4d), or 361 of 450 (all_gather;
+stas00/ml-engineering network/README)."""
+RINGS_SHARE = 0.80
+"""Of what flat rings can carry between boards with NVLS, the line: the least is 322.2 of 400 GB/s (all_gather, as above; at four
+nodes 323.5, all_reduce 330.9: aigatech/vpbenchmarking). NVLink of B200 doubles the bound of two nodes, and not the line: 0.58 of
+that bound would be more than rings were ever seen to leave."""
+NVLS_SHARE = 0.45
+"""Of what the bytes allow where NVLink's switches reduce: the least at 8 GiB and above is 791.9 of 1,758 GB/s (all_reduce, 128
+GPUs in two GB200 racks; one rack 834.6 of 1,750: coreweave/nccl-tests README). Used where nobody published what such a board
+reaches."""
 MODEL_DOMAINS = 4
 """Over more of them nobody published how much less of the bound is healthy."""
 MODEL_SLACK = 0.23

@@ -81,3 +81,13 @@ def wait(scheduler: NodeScheduler, name: str, step: Step) -> float:
             )  # fmt: skip
         time.sleep(DRAIN_POLL_S)
     return time.monotonic() - start
+
+
+def lost(scheduler: NodeScheduler, name: str) -> str:
+    """Why a node that was drained and idle must not be worked on now: between the wait and the hold somebody may have given it
+    back, by hand or by the scheduler's own programs, and from the hold on no new job starts. Empty where it may."""
+    state = scheduler.nodes().get(name)
+    if state is None or not state.drained:
+        return "it is not drained any more"
+    jobs = [f"{job.id} of {job.user}" for job in scheduler.jobs(name)]
+    return f"job {', '.join(jobs)} is on it" if jobs else ""

@@ -54,6 +54,8 @@ class Action(StrEnum):
     REPAIR = "repair"
     UPGRADE = "upgrade"
     SETTLE = "settle"
+    SWAP = "swap"
+    REPLACE = "replace"
 
 
 class Refusal(FrozenModel):
@@ -148,6 +150,7 @@ def one_action(seen: Picture, name: str, action: Action) -> str:
         action is Action.UPGRADE
         or step is None
         or (action is Action.SETTLE and step.kind.startswith("repair-"))
+        or (action is Action.REPAIR and step.kind == "swap-exchange")
     ):
         return ""
     return "" if step.kind.startswith(action) else f"{step.kind} of {step.at} was not followed by its end"
@@ -186,11 +189,11 @@ def flapping(seen: Picture, name: str, action: Action) -> str:
 
 
 def jobs(seen: Picture, name: str, action: Action) -> str:
-    """Set aside for somebody's run: a hard stop. A running job is waited for, save where nobody waits."""
+    """Set aside for somebody's run: a hard stop. A running job is waited for, save where nobody waits, or the machine goes."""
     if others := seen.set_aside.get(name):
         return f"it is in reservation {', '.join(others)}, which is not railbed's"
     holding = seen.jobs.get(name, [])
-    if action is Action.SETTLE and holding:
+    if action in (Action.SETTLE, Action.REPLACE) and holding:
         return f"job {', '.join(f'{job.id} of {job.user}' for job in holding)} is on it"
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from railbed.claims import FrozenModel
+from railbed.claims import WORKERS, FrozenModel
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects import acceptance
@@ -21,6 +21,7 @@ class NodeView(FrozenModel):
 
     name: str
     role: str
+    """As its place is now: a swap makes a spare a ``compute`` node, and the other one a ``spare``."""
     pool: str
     machine: str
     gpus: int
@@ -54,14 +55,18 @@ def overview(contract: Contract, work: Workspace, scheduler: NodeScheduler) -> O
 def view(node: Node, seen: Picture) -> NodeView:
     """One node."""
     jobs = seen.jobs.get(node.name, [])
+    stands = standing.of(node, seen)
+    ready = node.name in seen.standby and stands.place.proven
     state, reason = _state(
-        node, seen.states.get(node.name), node.name in seen.reserved, bool(jobs), seen.accepted
+        node, seen.states.get(node.name), node.name in seen.reserved and not ready, bool(jobs), seen.accepted
     )
+    if ready and state == "healthy":
+        reason = standing.STANDBY
     if state == "unknown" and node.name not in seen.states and not seen.has_roles:
         reason = "the cluster has no node of its name and machine id; run `railbed up`"
-    stands = standing.of(node, seen)
+    role = node.role if node.role not in WORKERS else "spare" if node.name in seen.spares else "compute"
     return NodeView(
-        name=node.name, role=node.role, pool=node.pool, machine=node.machine, gpus=node.gpus, state=state, reason=reason,
+        name=node.name, role=role, pool=node.pool, machine=node.machine, gpus=node.gpus, state=state, reason=reason,
         jobs=[f"{job.id} of {job.user}" for job in jobs], lifecycle=str(stands.state), since=stands.since,
     )  # fmt: skip
 

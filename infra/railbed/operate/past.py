@@ -15,7 +15,7 @@ clock that was wrong, and says nothing: it would else hold every action back unt
 
 CHANGING = {
     "repair-hold", "repair-rung", "repair-rung-done", "repair-rung-failed", "repair-converged", "upgrade-evidence",
-    "upgrade-converged",
+    "upgrade-converged", "replace", "replace-evidence", "replace-made",
 }  # fmt: skip
 """The node is being changed, or was."""
 OPEN = {
@@ -25,10 +25,15 @@ OPEN = {
     "repair-bug-report",
     "upgrade-drain",
     "upgrade-wait",
+    "swap",
+    "replace-drain",
+    "swap-drain",
+    "swap-wait",
+    "swap-exchange",
 } | CHANGING
 """Steps after which more steps follow."""
 NOT_SETTLED = "settle-failed"
-FAILED = {"repair-failed", "repair-drained", "upgrade-failed", NOT_SETTLED}
+FAILED = {"repair-failed", "repair-drained", "upgrade-failed", "replace-failed", NOT_SETTLED}
 UNFIT = {"quarantine", "drift-hold"}
 """Held by a run of the roles that broke off, or by drift."""
 ENDED = {
@@ -37,6 +42,9 @@ ENDED = {
     "repair-untouched",
     "upgrade-moved",
     "upgrade-untouched",
+    "swap-done",
+    "swap-untouched",
+    "replace-done",
     "settle-returned",
 }
 REPAIR, TRY, RETURN, RESUME = "repair-drain", "settle", "settle-returned", "resume"

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION
-from railbed.effects import acceptance
+from railbed.effects import acceptance, places
 from railbed.effects.journal import Journal
 from railbed.effects.journal_index import Entry, Index
 from railbed.effects.schedulers import NodeScheduler
@@ -31,6 +31,10 @@ class Picture:
     releases: Mapping[str, str]
     index: Index
     now: datetime
+    spares: frozenset[str] = frozenset()
+    """Nodes that stand at the place of a spare now."""
+    standby: frozenset[str] = frozenset()
+    """Of them those that take no user's job."""
     _pasts: dict[str, past.Past] = field(default_factory=dict)
 
     @cached_property
@@ -90,5 +94,6 @@ def take(contract: Contract, work: Workspace, scheduler: NodeScheduler) -> Pictu
     return Picture(
         contract=contract, states=scheduler.nodes(), jobs=holding(scheduler.jobs()),
         reservations=tuple(scheduler.reservations()), accepted=acceptance.record(work), releases=work.releases.read(),
-        index=Journal(work.journal_file).index(), now=datetime.now(UTC),
+        index=Journal(work.journal_file).index(), now=datetime.now(UTC), spares=places.spares(contract, work),
+        standby=places.standby(contract, work),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from railbed.catalog import RungName, load_remedies
 from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
-from railbed.effects import acceptance
+from railbed.effects import acceptance, places
 from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -142,6 +142,10 @@ class _Run:
     forced: bool
     start: RungName | None
 
+    @property
+    def standby(self) -> frozenset[str]:
+        return places.standby(self.contract, self.work)
+
     def step(self, event: str, text: str, **fields: object) -> None:
         self.journal.write(f"repair-{event}", node=self.name, **fields)
         self.say(f"{self.name}: {text}")
@@ -180,9 +184,9 @@ class _Run:
     def hold(self, *, proven: bool) -> None:
         """Puts the node into the acceptance reservation. Raises UnprovenError where somebody gave it back meanwhile."""
         acceptance.hold(self.scheduler, [self.name])
-        if lost := _lost(self.scheduler, self.name):
+        if lost := drain.lost(self.scheduler, self.name):
             if proven:
-                acceptance.release(self.scheduler, [self.name])
+                acceptance.release(self.scheduler, [self.name], self.standby)
             self.step("untouched", f"not changed: {lost}", reason=lost)
             raise UnprovenError(
                 f"{self.name} was given back while its repair went on: {lost}", code="GIVEN_BACK", found=lost,
@@ -234,7 +238,7 @@ class _Run:
         # Last of all: whatever took time lies before it.
         if owner := _owner(self.scheduler, self.name, ""):
             return f"not begun, as a person drained it: {owner}"
-        if lost := _lost(self.scheduler, self.name):
+        if lost := drain.lost(self.scheduler, self.name):
             raise self.end(f"{rung} was not begun: {lost}", code="GIVEN_BACK", drains=False)
         self.step(
             "rung",
@@ -287,24 +291,15 @@ class _Run:
         said = f"validation says {report.verdict}"
         self.step("validated", said, verdict=str(report.verdict), report=report.report_dir)
         if report.verdict == Verdict.PASS:
-            acceptance.release(self.scheduler, [self.name])
-            self.step("resumed", "repaired; still drained by its owner" if owner else "back in service")
+            acceptance.release(self.scheduler, [self.name], self.standby)
+            spare = "a spare again" if self.name in self.standby else "back in service"
+            self.step("resumed", "repaired; still drained by its owner" if owner else spare)
         elif not owner:
             first = report.open_claims[0]
             reason = f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"
             self.scheduler.drain(self.name, reason[: drain.REASON_LENGTH])
             self.step("drained", f"not given back: {first.claim} {first.verdict}", claim=first.claim)
         return report, owner
-
-
-def _lost(scheduler: Scheduler, name: str) -> str:
-    """Why the roles must not run now: between the wait and the hold somebody may have given the node back, by hand or by Slurm's
-    own programs, and from the hold on no new job starts. Empty where they may."""
-    state = scheduler.nodes().get(name)
-    if state is None or not state.drained:
-        return "it is not drained any more"
-    jobs = [f"{job.id} of {job.user}" for job in scheduler.jobs(name)]
-    return f"job {', '.join(jobs)} is on it" if jobs else ""
 
 
 def _owner(scheduler: Scheduler, name: str, before: str) -> str:

@@ -136,7 +136,7 @@ def _try(
         if before.drained:
             _drain_again(scheduler, name, f"{REPAIR_PREFIX} {reason}")
         return _stays(journal, one, reason, report.verdict, report.report_dir)
-    acceptance.release(scheduler, [name])
+    acceptance.release(scheduler, [name], seen.standby)
     journal.write("settle-returned", node=name, report=report.report_dir, kept_drained_by=owner)
     say(f"{name}: {'passed; still drained by its owner' if owner else 'passed, back in service'}")
     left = f"drained by its owner: {owner}" if owner else ""

@@ -21,6 +21,8 @@ from railbed.parse.slurm import NodeState
 from railbed.validate.node import report
 from railbed.validate.node.probe import Symptom
 
+STANDBY = "a spare, which takes no user's job until `railbed node swap`"
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -46,13 +48,14 @@ def of(node: Node, seen: Picture) -> Standing:
     if node.role == "controller":
         return Standing(Place(State.HEALTHY, proven=True), "the scheduler answers on it")
     state, known = seen.states.get(node.name), seen.past(node.name)
-    proven = seen.is_accepted(node) and node.name not in seen.reserved and known.proven
+    held = node.name in seen.reserved and (node.name not in seen.standby or _unfit(known))
+    proven = seen.is_accepted(node) and not held and known.proven
     return (
         _by_person(node, seen, state, known, proven)
         or _unheard(node, seen, state, proven)
         or _drained(state, known, bool(seen.jobs.get(node.name)), proven)
         or _without_jobs(node, seen, known, proven)
-        or _serving(state, known)
+        or _serving(state, known, standby=node.name in seen.standby)
     )
 
 
@@ -134,14 +137,15 @@ def _without_jobs(node: Node, seen: Picture, known: Past, proven: bool) -> Stand
     )
 
 
-def _serving(state: NodeState | None, known: Past) -> Standing:
+def _serving(state: NodeState | None, known: Past, *, standby: bool) -> Standing:
     reported = symptoms(state)
     since = known.passed.at if known.passed else ""
     if reported:
         return Standing(
             Place(State.SUSPECT, proven=True), "; ".join(f"{one.code}: {one.text}" for one in reported)
         )
-    return Standing(Place(State.HEALTHY, proven=True), "passed a full validation", since)
+    why = f"passed a full validation; {STANDBY}" if standby else "passed a full validation"
+    return Standing(Place(State.HEALTHY, proven=True), why, since)
 
 
 def _unfit(known: Past) -> bool:

@@ -15,7 +15,7 @@ from railbed import configure, validate
 from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
-from railbed.effects import acceptance
+from railbed.effects import acceptance, places
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -71,7 +71,7 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
     """Who has another release, or was left half-done, in waves; changes nothing."""
     states = scheduler.nodes()
     acceptance = scheduler.reservation(ACCEPTANCE_RESERVATION)
-    half_done = set(acceptance.nodes) if acceptance else set()
+    half_done = set(acceptance.nodes) - places.standby(contract, work) if acceptance else set()
     half_done |= {
         name for name, one in states.items() if one.drained and one.reason.startswith(UPGRADE_PREFIX)
     }
@@ -82,7 +82,13 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
     return Planned(
         release=release,
         controllers=[n.name for n in pending if n.role == "controller"],
-        waves=waves(contract, names, jobs, out=limits.taken_out(contract, states)),
+        waves=waves(
+            contract,
+            names,
+            jobs,
+            out=limits.taken_out(contract, states),
+            spares=places.spares(contract, work),
+        ),
         jobs=jobs,
         drained=drain.owners(states, (n.name for n in pending if n.name in names)),
     )
@@ -233,7 +239,8 @@ class _Run:
                 why = f"{worst.claim} {worst.verdict}: {worst.reason}"
                 self._fail(name, why, worst.verdict, report=report.report_dir)
                 continue
-            validate.accept(self.work, [self.contract.node(name)], self.scheduler, report)
+            standby = places.standby(self.contract, self.work)
+            validate.accept(self.work, [self.contract.node(name)], self.scheduler, report, standby)
             self.moved.append(name)
             owner, text = self.owners.get(name), "passed, back in service"
             if owner:

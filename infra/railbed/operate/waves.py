@@ -17,19 +17,20 @@ def waves(
     busy: Mapping[str, Sequence[str]],
     *,
     out: Mapping[str, Sequence[str]] | None = None,
+    spares: Collection[str] = (),
 ) -> list[list[str]]:
     """``names`` in waves: one canary, then twice as many each time, at most a share of all nodes that run jobs, and of a pool.
 
     ``out``: pool → its nodes that automatic drains hold already; they take up part of the pool's share.
 
-    Spares come first and idle nodes before ``busy`` ones (node → its jobs), so that jobs have time to end by themselves.
+    ``spares`` come first and idle nodes before ``busy`` ones (node → its jobs), so that jobs have time to end by themselves.
     Nodes that share an NVLink domain move together: their drivers must be of one version. Of a filesystem's data servers a
     wave takes at most one less than there are copies.
     """
     nodes = [node for node in contract.nodes if node.name in names]
     ordered = sorted(
         _units(contract, nodes),
-        key=lambda unit: (not all(n.role == "spare" for n in unit), any(n.name in busy for n in unit)),
+        key=lambda unit: (not all(n.name in spares for n in unit), any(n.name in busy for n in unit)),
     )
     runs_jobs = contract.with_role(*WORKERS)
     whole = most(UPGRADE_WAVE_FRACTION, len(runs_jobs))

@@ -23,6 +23,7 @@ from railbed.plan import (
     supported,
     tenancy,
     topology,
+    tuned,
     warnings,
     workloads,
 )
@@ -32,6 +33,7 @@ from railbed.plan.parts import (
     ClusterPlan,
     PlannedFabric,
     PlannedFilesystem,
+    PlannedImage,
     PlannedJob,
     PlannedPool,
     PlannedRepository,
@@ -56,7 +58,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     """
     supported.check(spec, where)
     lab = spec.platform if isinstance(spec.platform, LabPlatform) else None
-    pools = [_pool(spec, pool) for pool in spec.pools]
+    pools = tuned.applied(spec, [_pool(spec, pool) for pool in spec.pools], where)
     storage = workloads.plan_storage(spec)
     jobs = workloads.plan_jobs(spec, storage)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
@@ -117,6 +119,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *_of_software(spec, choice, where),
             *services.warnings(spec, where),
             *tenancy.warnings(spec, where),
+            *tuned.warnings(spec, installed.versions, where),
             *kubernetes.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
@@ -154,6 +157,8 @@ def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str
     brought = images.everywhere(spec, chosen)
     lab = isinstance(spec.platform, LabPlatform)
     installed = software.planned(release, chosen, lab=lab)
+    if image := spec.software.container_image:
+        installed = installed.model_copy(update={"container_image": PlannedImage(**image.model_dump())})
     if lab or isinstance(spec.platform, KubernetesPlatform):
         return Choice(chosen, brought, installed, [], [], {})
     places = sources.of(release, machines, filesystems, spec.software.mirror, os, brought)
@@ -208,6 +213,7 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         huge_pages_gib=pool.huge_pages_gib,
         tenant=pool.tenant or "",
         formerly=pool.formerly or "",
+        spare_jobs=pool.spare_jobs,
     )
 
 

@@ -65,8 +65,11 @@ def of(
         name_servers=spec.site.dns.servers if spec.site.dns else [],
         directory=spec.site.directory is not None,
         pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,
+        container_image=software.container_image.path if software.container_image else "",
+        tenants=bool(spec.tenants),
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
+        pool_tenants=len({pool.tenant for pool in pools}),
         rail_only=lab or (place is not None and place.rail_only),
     )
 

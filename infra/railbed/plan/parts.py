@@ -41,6 +41,13 @@ class PlannedPool(FrozenModel):
     """Whose hosts these are; empty where the cluster is one tenant's."""
     formerly: str = ""
     """Its name before it was renamed."""
+    spare_jobs: Literal["none", "last"] = "none"
+    """Which users' jobs its spares take."""
+
+    @property
+    def keeps_spares(self) -> bool:
+        """Whether its spares take no job until a swap."""
+        return self.spares > 0 and self.spare_jobs == "none"
 
     @property
     def size(self) -> int:
@@ -119,6 +126,13 @@ class PlannedRepository(FrozenModel):
     """Where its publisher has it."""
 
 
+class PlannedImage(FrozenModel):
+    """An image of a container: a file on a filesystem of the cluster."""
+
+    path: str
+    sha256: str
+
+
 class PlannedSoftware(FrozenModel):
     """The locked release."""
 
@@ -140,6 +154,8 @@ class PlannedSoftware(FrozenModel):
     """Page of the site's mirror that lists the training stack's wheels; empty: the index that nodes are set to."""
     mirrored: bool = False
     """Whether repositories are a mirror of the site, which a node that was not converged yet does not know."""
+    container_image: PlannedImage | None = None
+    """What a validation starts as a job's container."""
 
 
 class Price(FrozenModel):
@@ -300,6 +316,7 @@ class ClusterPlan(FrozenModel):
                     "machine": pool.machine.key,
                     "nodes": pool.nodes,
                     "spares": pool.spares,
+                    **({"spare_jobs": pool.spare_jobs} if pool.spares else {}),
                     "rails": pool.rails,
                     "node_gbps": pool.node_gbps,
                     **({"image": pool.image} if pool.image else {}),

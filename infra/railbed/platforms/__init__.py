@@ -40,6 +40,8 @@ SINGLE = ("lab", "metal")
 left the plan."""
 THERE = ("kubernetes",)
 """Platforms whose nodes are there before the stack: those of the contract are the stack's, whatever they report today."""
+REPLACED = ("aws", "gcp", "azure", "oci", "alicloud", "volcengine", "openstack")
+"""Platforms whose groups give another instance for one that was ended."""
 RENEWED = ("aws",)
 """Platforms whose groups count a terminated instance until it is reported to them."""
 Say = Callable[[str], None]
@@ -159,8 +161,35 @@ def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -
     """
     if not to_remove or plan.platform in SINGLE:
         return []
-    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, to_remove)
+    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, to_remove, False)
     return done
+
+
+def exchange(plan: ClusterPlan, stack: str, node: NodeToRemove) -> list[str]:
+    """Ends the instance of a node that the plan keeps, for the engine's next run to make another; says what was done.
+
+    The node must be drained and idle: that is the caller's to know. Raises as ``require_replaceable`` and ``scale_in`` do.
+    """
+    require_replaceable(plan, node.name)
+    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, [node], True)
+    return done
+
+
+def require_replaceable(plan: ClusterPlan, name: str) -> None:
+    """Raises Unsupported where no other machine is to be had by asking, saying how the node gets one."""
+    if plan.platform in REPLACED:
+        return
+    by_hand = {
+        METAL: f"`railbed node bundle {name}` for its vendor, `railbed node rma {name}`, then the other machine's `serial`, "
+        f"`bmc` and `mac` under the name {name} in the spec, and `railbed up`",
+        LOCAL: "a host of the lab is this machine's: `railbed node repair`, or another lab",
+        "nebius": "`pulumi up --target-replace URN` (`pulumi stack --show-urns`), then `railbed up`",
+    }
+    raise Unsupported(
+        f"platform {plan.platform}",
+        f"getting another machine for {name}",
+        by_hand.get(plan.platform, "its owners replace it"),
+    )
 
 
 def renew(plan: ClusterPlan, work: Workspace, say: Say) -> None:

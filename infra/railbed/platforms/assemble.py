@@ -113,6 +113,7 @@ def unsealed(
         services=services.of(plan),
         tenancy=tenancy.of(plan),
         hosts=plan.hosts,
+        standby_pools=[pool.name for pool in plan.pools if pool.keeps_spares and plan.scheduler == "slurm"],
         spec_hash=plan.spec_hash,
     )
     start = Start(

@@ -25,6 +25,7 @@ from railbed.spec.scalars import (
 )
 from railbed.spec.site import Site
 from railbed.spec.tenancy import Tenant, User
+from railbed.spec.tuning import TunedCollectives
 
 VERSION = 1
 
@@ -79,6 +80,8 @@ class Pool(SpecModel):
     """Compute nodes, without spares."""
     spares: SpareCount | Literal["auto"] = 0
     """Hot spares beside them; ``auto`` computes them from failure rates."""
+    spare_jobs: Literal["none", "last"] = "none"
+    """Users' jobs on its spares: ``none`` until `railbed node swap` puts one in a node's place, or ``last``, after all others."""
     capacity: Capacity = OnDemand()
     """How the nodes are bought."""
     image: PoolImageOrId | None = None
@@ -177,6 +180,15 @@ ModuleSigning = Annotated[
 ]
 
 
+class ContainerImage(SpecModel):
+    """An image of a container as a squashfs file, such as `enroot import -o FILE docker://…` makes."""
+
+    path: Annotated[str, Field(max_length=1024, pattern=r"^/[A-Za-z0-9._/+-]+$")]
+    """Of the file on a filesystem of the cluster, e.g. ``/scratch/images/pytorch.sqsh``; users must be able to read it."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file: another one is not started."""
+
+
 class SoftwareSpec(SpecModel):
     """What is installed."""
 
@@ -189,6 +201,8 @@ class SoftwareSpec(SpecModel):
     """The site's own copy of its packages; without it they come from their vendors."""
     module_signing: ModuleSigning = UnsignedModules()
     """How kernels in secure boot come to modules that they load."""
+    container_image: ContainerImage | None = None
+    """What a validation starts on every node with GPUs as a job's container; without it nobody shows that containers start."""
 
 
 class Workload(SpecModel):
@@ -262,6 +276,8 @@ class ClusterSpec(SpecModel):
     """Login name → who uses the cluster without being in the site's directory."""
     tenants: list[Tenant] = Field(default=[], max_length=256)
     """Who shares the cluster; with one, only members of a tenant and admins may submit jobs."""
+    tuning: list[TunedCollectives] = Field(default=[], max_length=16, exclude_if=lambda some: not some)
+    """Settings of NCCL that `railbed tune collectives` found, each with what was measured; nodes get them."""
     site: Site = Site()
     """What the site serves."""
     budget: Budget = Budget()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -20,10 +20,13 @@ LATEST_FULL = "latest-full"
 """Link to the last full run, next to ``latest``."""
 
 
-def accept(work: Workspace, nodes: list[Node], scheduler: NodeScheduler | None, report: Report) -> None:
-    """Records that the nodes passed in ``report``, and which machines they were, and gives them to users."""
+def accept(
+    work: Workspace, nodes: list[Node], scheduler: NodeScheduler | None, report: Report,
+    standby: Collection[str] = (),
+) -> None:  # fmt: skip
+    """Records that the nodes passed in ``report``, and which machines they were, and gives them to users, but for ``standby``."""
     identity.remember(work, {node.name: report.identity(node.name) for node in nodes})
-    acceptance.admit(work, nodes, scheduler)
+    acceptance.admit(work, nodes, scheduler, standby)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def one_run(flow: Flow, places: Mapping[str, Place], words: Sequence[str]) -> Ru
 class Iperf3:
     """The iperf3 of ESnet, 3.9 or later (`--bidir`, `--connect-timeout`: iperf3(1))."""
 
-    program, rdma = "iperf3", False
+    program, rdma, counted = "iperf3", False, True
 
     def least_s(self, rate_gbps: float) -> int:
         del rate_gbps

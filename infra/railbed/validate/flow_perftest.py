@@ -97,6 +97,9 @@ class Perftest:
     def __init__(self, transport: Literal["roce", "infiniband", "efa"], *, writes: bool = True) -> None:
         self.program = "ib_write_bw" if writes else "ib_read_bw"
         self.writes = writes
+        # Nobody published whether EFA's tx_bytes and rx_bytes hold answers to reads: the driver passes on what the card counts
+        # (Linux, efa_verbs.c), and AWS calls it bytes transmitted and received (CloudWatch agent, EFA metrics).
+        self.counted = writes
         self.roce = transport == "roce"
         self.pairs = SRD if transport == "efa" else ()
 
@@ -183,7 +186,7 @@ def clients_of(way: Flow, ends: Mapping[str, End]) -> list[FlowRun]:
 
 def _direction(way: Flow, ends: Mapping[str, End]) -> Reading:
     runs = clients_of(way, ends)
-    found = [_row(run) for run in runs]
+    found = [row(run) for run in runs]
     errors = [error for _, _, error in found if error]
     rates = [rate for rate, _, _ in found if rate is not None]
     times = [took_s for _, took_s, _ in found if took_s is not None]
@@ -195,7 +198,7 @@ def _direction(way: Flow, ends: Mapping[str, End]) -> Reading:
     )  # fmt: skip
 
 
-def _row(run: FlowRun) -> tuple[float | None, float | None, str]:
+def row(run: FlowRun) -> tuple[float | None, float | None, str]:
     """Gb/s, measured seconds and error of one client.
 
     0 is no rate: perftest prints it where the clock's calibration failed (linux-rdma/perftest, src/get_clock.c).

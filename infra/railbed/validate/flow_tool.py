@@ -118,6 +118,11 @@ class Runner(Protocol):
 class Tool(Runner, Protocol):
     """A program that measures how much flows carry."""
 
+    @property
+    def counted(self) -> bool:
+        """Whether ports are known to count what it moves, at both ends: bytes sent that did not arrive prove a dead way."""
+        ...
+
     def least_s(self, rate_gbps: float) -> int:
         """Measured seconds that a card of this rate needs at least."""
         ...

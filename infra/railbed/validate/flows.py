@@ -105,7 +105,8 @@ def samples_of(
         rate, reason = (None, error) if error else _rate(tool, reading, seconds)
         if not rate:
             closed = "" if absent else _closed(path, here, there, reading)
-            lost = "" if absent else closed or _lost(way, ends, _problem(there, reading), reason)
+            told = tool.counted and not absent
+            lost = closed or (_lost(way, ends, _problem(there, reading), reason) if told else "")
             rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED.format(tool.program))
         samples.append(
             RailSample(

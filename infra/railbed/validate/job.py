@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.defaults import JOB_POLL_S
+from railbed.effects.scheduler import Scheduler
 from railbed.judge import nccl_hosts, nccl_transport
 from railbed.parse import nccl_debug
 from railbed.validate import checkpoint as whole_checkpoint
@@ -27,8 +29,8 @@ JOB_NODES = 4
 """Most nodes that the reference job takes."""
 
 TRAIN = Path(__file__).parent / "node" / "train.py"
-PATTERN = "job.*"
 CHECKPOINT = "job.checkpoint"
+CLAIMS = (CHECKPOINT, "job.resume")
 CREDENTIAL_S = 2.0
 
 
@@ -43,13 +45,24 @@ class Seen:
     """Why it is not shown that GPUs met over the rails; empty where it is, and where ranks are on processors."""
 
 
+def asked(validation: ValidationRun) -> bool:
+    """Whether a run has a question that this answers."""
+    return any(validation.scope.asks(claim) for claim in CLAIMS)
+
+
+def _open(validation: ValidationRun, why: str) -> None:
+    for claim in CLAIMS:
+        validation.answers.why(claim, why)
+
+
 def run(validation: ValidationRun) -> None:
     """Runs the job on free nodes and answers ``job.checkpoint`` and ``job.resume``."""
-    if not validation.scope.asks(PATTERN):
+    if not asked(validation):
         return
     if validation.scheduler is None or not validation.contract.filesystems:
-        validation.answers.why(
-            PATTERN, "blocked: no scheduler answers" if validation.contract.filesystems else "no filesystem"
+        _open(
+            validation,
+            "blocked: no scheduler answers" if validation.contract.filesystems else "no filesystem",
         )
         return
     free, why = validation.usable(2)
@@ -59,7 +72,7 @@ def run(validation: ValidationRun) -> None:
     if len(free) < 2:
         free, why = [], why or "; ".join(dead)
     if not free:
-        validation.answers.why(PATTERN, why)
+        _open(validation, why)
         return
     machine = validation.contract.machine(validation.node(free[0]).machine)
     # Contracts of before the job trained on GPUs know one rank a node.
@@ -67,7 +80,7 @@ def run(validation: ValidationRun) -> None:
     work = Work(free[:JOB_NODES], ranks, machine.trains_on, machine.slowdown)
     mount = validation.contract.filesystems[0].mount
     if reason := whole_checkpoint.no_room(validation, work.nodes[0], mount, work.course.room_bytes):
-        validation.answers.why(PATTERN, reason)
+        _open(validation, reason)
         return
     patience = Patience(validation.say)
     while True:
@@ -89,16 +102,18 @@ def _once(validation: ValidationRun, work: Work) -> tuple[list[Judged], str]:
         stdin=TRAIN.read_text(), check=False,
     )  # fmt: skip
     if not made.ok:
-        validation.answers.why(
-            PATTERN, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}"
-        )
+        _open(validation, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
         return [], ""
     try:
         with watch(validation.remote, nodes) as watched:
             seen = _follow(validation, work, folder)
         evidence = validation.keep("job/progress.json", {**seen.facts, "conditions": watched.plain()})
         conditions = words(watched.problems())
-        records = [_answer(q, work, seen, evidence, conditions) for q in validation.scope.get(PATTERN)]
+        records = [
+            _answer(q, work, seen, evidence, conditions)
+            for claim in CLAIMS
+            for q in validation.scope.get(claim)
+        ]
         return records, conditions
     finally:
         validation.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
@@ -113,26 +128,8 @@ def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
         work, stack=stack, folder=folder, log=log, reservation=validation.reservation_for(nodes)
     )
     job = scheduler.submit(batch.script, batch.options)
-    began = time.monotonic()
-    reader = nodes[-1]
-    state: dict[str, str] = {}
-    text, hurried, cut = "", False, True
-    while time.monotonic() - began < batch.timeout_s:
-        state = scheduler.job_state(job)
-        running = state.get("JobState", "")
-        if running == "PENDING" and state.get("Restarts", "0") != "0" and not hurried:
-            # Slurm holds a requeued job back for two minutes, until the old run's credential has expired. The nodes
-            # revoke that credential by its time in whole seconds: a new one of the same second would be refused.
-            time.sleep(CREDENTIAL_S)
-            scheduler.start_now(job)
-            hurried = True
-        if running and running not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"):
-            cut = False
-            break
-        if not running and text:
-            cut = False
-            break
-        time.sleep(JOB_POLL_S)
+    began, reader = time.monotonic(), nodes[-1]
+    state, cut = wait(scheduler, job, batch.timeout_s)
     scheduler.cancel_own(job, job_program.NAME)
     text = validation.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False).stdout
     output = validation.remote.run(reader, ["tail", "-c", "4000", f"{folder}/job.out"], check=False).stdout
@@ -152,6 +149,30 @@ def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
         "pace": pace(job_log),
     }
     return Seen(job_log, facts, _rails_unproven(validation, work, log))
+
+
+def wait(
+    scheduler: Scheduler, job: str, limit_s: float, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[dict[str, str], bool]:
+    """What the scheduler says of the job once it is over, or after ``limit_s``, and whether it was cut short by that.
+
+    Queued again it starts without a pause. ``meanwhile`` is called each time that the scheduler was asked.
+    """
+    began, state, hurried = time.monotonic(), dict[str, str](), False
+    while time.monotonic() - began < limit_s:
+        state = scheduler.job_state(job)
+        running = state.get("JobState", "")
+        if running == "PENDING" and state.get("Restarts", "0") != "0" and not hurried:
+            # Slurm holds a requeued job back for two minutes, until the old run's credential has expired. The nodes
+            # revoke that credential by its time in whole seconds: a new one of the same second would be refused.
+            time.sleep(CREDENTIAL_S)
+            scheduler.start_now(job)
+            hurried = True
+        if running and running not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"):
+            return state, False
+        meanwhile()
+        time.sleep(JOB_POLL_S)
+    return state, True
 
 
 def _rails_unproven(validation: ValidationRun, work: Work, log: str) -> str:

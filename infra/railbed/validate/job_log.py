@@ -28,7 +28,7 @@ class Course:
     every: int
     """Steps between checkpoints."""
     dies_at: int
-    """Before this step one rank dies, on the first attempt."""
+    """Before this step one rank dies, on the first attempt; 0: none kills itself."""
     room_bytes: int
     """For the last checkpoint and the one that takes its place."""
 
@@ -46,14 +46,18 @@ class Work:
     device: Literal["cpu", "cuda"]
     slowdown: float = 1.0
     """Of the nodes (``contract.Machine``)."""
+    spares: Sequence[str] = ()
+    """Where it may run too: with them the scheduler chooses the nodes, at each attempt as many as ``nodes``."""
+    other_course: Course | None = None
+    """In place of the usual one of what the ranks compute on."""
 
     @property
     def course(self) -> Course:
-        return COURSES[self.device]
+        return self.other_course or COURSES[self.device]
 
     def missing(self, hosts: Sequence[str]) -> str:
         """Where its ranks did not run that should have; empty where each ran."""
-        if set(hosts) != set(self.nodes):
+        if len(set(hosts)) != len(self.nodes) or not set(hosts) <= {*self.nodes, *self.spares}:
             return f"{len(set(hosts))} of {len(self.nodes)} nodes"
         wanted = len(self.nodes) * self.ranks_per_node
         return f"{len(hosts)} of {wanted} ranks" if len(hosts) != wanted else ""

@@ -46,9 +46,13 @@ class Batch:
     """Submission to end, both runs."""
 
 
-def batch(work: Work, *, stack: str, folder: str, log: str, reservation: str = "") -> Batch:
-    """``stack``: where the training stack is. ``log`` separates NCCL's logs of this job from those of others."""
-    course, ranks, timeout_s = work.course, work.ranks_per_node, JOB_TIMEOUT_S[work.device] * work.slowdown
+def batch(
+    work: Work, *, stack: str, folder: str, log: str, reservation: str = "", limit_s: float | None = None
+) -> Batch:
+    """``stack``: where the training stack is. ``log`` separates NCCL's logs of this job from those of others. ``limit_s``: for
+    both runs, where they take longer than usual."""
+    course, ranks = work.course, work.ranks_per_node
+    timeout_s = (limit_s or JOB_TIMEOUT_S[work.device]) * work.slowdown
     gpus = work.device == "cuda"
     placed = [f"--ntasks-per-node={ranks}", *([f"--gpus-per-node={ranks}"] if gpus else [])]
     script = SCRIPT.format(
@@ -59,7 +63,7 @@ def batch(work: Work, *, stack: str, folder: str, log: str, reservation: str = "
     )  # fmt: skip
     options = [
         f"--job-name={NAME}", f"--comment={STEP_COMMENT}", "--requeue", "--open-mode=append",
-        f"--nodes={len(work.nodes)}", f"--nodelist={','.join(work.nodes)}", *placed,
+        f"--nodes={len(work.nodes)}", *([] if work.spares else [f"--nodelist={','.join(work.nodes)}"]), *placed,
         *(["--exclusive", "--mem=0"] if gpus else []),
         f"--time={int(timeout_s // 60) + 1}", f"--chdir={folder}", f"--output={folder}/job.out",
         *([f"--reservation={reservation}"] if reservation else []),

@@ -11,7 +11,7 @@ from railbed import blame
 from railbed.certificate.document import MAX_TEXT_CHARACTERS
 from railbed.claims import Verdict, measurements, table
 from railbed.contract import Contract, as_observed
-from railbed.effects import files, observations, secrets
+from railbed.effects import files, observations, places, secrets
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
@@ -24,6 +24,7 @@ from railbed.validate import (
     certificate,
     checkpoint,
     collectives,
+    containers,
     diagnostics,
     exports,
     gpus,
@@ -64,6 +65,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
+    (measurements.CONTAINER.step, containers.run),
     (measurements.JOB.step, job.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
@@ -129,10 +131,11 @@ def run(
         if full.code != space.FULL:
             raise
         raise space.Unwritten(report, full) from None
+    standby = places.standby(contract, work)
     if scope.whole and passed:
-        acceptance.accept(work, contract.nodes, validation.gate, report)
+        acceptance.accept(work, contract.nodes, validation.gate, report, standby)
     elif accepts and verdict is Verdict.PASS:
-        acceptance.accept(work, [contract.node(name) for name in only], validation.gate, report)
+        acceptance.accept(work, [contract.node(name) for name in only], validation.gate, report, standby)
     Journal(work.journal_file).write(
         "validated", stack=work.stack, verdict=str(verdict), node=report.node, claim=claim or "", quick=quick,
         report=str(folder), culprits=[f"{c.node} {c.part}".strip() for c in report.culprits],
@@ -163,11 +166,7 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         seconds[name] = round(time.monotonic() - began, 1)
 
     step(*STEPS[0])
-    shared = (
-        validation.scope.asks("collective.*")
-        or validation.scope.asks(job.PATTERN)
-        or checkpoint.asked(validation)
-    )
+    shared = validation.scope.asks("collective.*") or job.asked(validation) or checkpoint.asked(validation)
     with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
             if name == measurements.GPU_PROBE.step:

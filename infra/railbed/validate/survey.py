@@ -7,7 +7,7 @@ from functools import cached_property
 from secrets import SystemRandom
 
 from railbed.claims import Judged, Verdict
-from railbed.contract import Machine, Node
+from railbed.contract import Contract, Machine, Node
 from railbed.defaults import RAIL_SECONDS, RAIL_SLACK_S
 from railbed.judge.rails import RailSample
 from railbed.validate import flows
@@ -66,14 +66,22 @@ class Survey:
         return record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
 
     def play(
-        self, runner: Runner, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int
+        self,
+        runner: Runner,
+        wanted: Sequence[Flow],
+        *,
+        bidirectional: bool,
+        name: str,
+        seconds: int,
+        contract: Contract | None = None,
     ) -> tuple[dict[str, End], Watch]:
-        """Runs all flows at once and keeps what the nodes answered; also the conditions of the nodes."""
+        """Runs all flows at once and keeps what the nodes answered; also the conditions of the nodes. ``contract``: whose cards
+        carry them, where it is not the run's."""
         self.window += 1
         shuffled = list(wanted)
         # Which program starts first must not be the same rail's each time (judge/windows.py).
         SystemRandom().shuffle(shuffled)
-        contract = self.validation.as_observed
+        contract = contract or self.validation.as_observed
         nodes = {name: contract.node(name) for name in self.nodes}
         plans = flows.plans(runner, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
         script, remote = PROBE.read_text(), self.validation.remote

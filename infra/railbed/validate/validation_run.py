@@ -62,7 +62,9 @@ class ValidationRun:
     schedule: dict[str, NodeState] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     reserved: frozenset[str] = frozenset()
-    """Nodes of the acceptance reservation."""
+    """Nodes of ``reservation``."""
+    reservation: str = ACCEPTANCE_RESERVATION
+    """In which steps may start: that of acceptance; a search for settings has one of its own."""
     unreachable: dict[str, str] = field(default_factory=dict)
     """Node → how reaching it failed."""
     known: Mapping[str, Identity] = field(default_factory=dict)
@@ -116,8 +118,8 @@ class ValidationRun:
         return "" if name in self.unkept else f"{EVIDENCE}/{name}"
 
     def reservation_for(self, nodes: list[str]) -> str:
-        """The acceptance reservation when it holds every one of ``nodes``, else empty."""
-        return ACCEPTANCE_RESERVATION if nodes and self.reserved.issuperset(nodes) else ""
+        """The reservation when it holds every one of ``nodes``, else empty."""
+        return self.reservation if nodes and self.reserved.issuperset(nodes) else ""
 
     def obstacle(self, name: str) -> str:
         """Why the scheduler would not start a step of ours on the node now; empty when it would."""

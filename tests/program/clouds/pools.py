@@ -20,6 +20,11 @@ def planned(kind: str, size: int = 2, machine: str = "") -> plans.ClusterPlan:
     return cases.planned(data)
 
 
+def stays(plan: plans.ClusterPlan, identity: str) -> NodeToRemove:
+    """This id under the name of the pool's second node."""
+    return NodeToRemove(pool=plan.pools[0].name, name=f"{plan.pools[0].name}-1", id=identity)
+
+
 def leave(plan: plans.ClusterPlan, *ids: str) -> list[NodeToRemove]:
     """These ids under names beyond the pool's size."""
     pool = plan.pools[0]

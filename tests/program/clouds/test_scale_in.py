@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.program.clouds import cases, scale_in_fakes
-from tests.program.clouds.pools import EXAMPLES, leave, planned
+from tests.program.clouds.pools import EXAMPLES, leave, planned, stays
 from tests.program.clouds.scale_in_fakes import BUSY, DENIED, SAID, Fake
 
 from railbed import plan as plans
@@ -48,6 +48,24 @@ def test_exactly_those_leave_and_the_size_goes_down(cloud: Fake) -> None:
     assert sorted(cloud.ended) == ["i-1", "i-2"]
     assert (group.members, group.size) == (["i-0", "i-3"], 2)
     assert len(said) == 1 and "ended" in said[0]
+
+
+def test_a_node_that_is_replaced_is_ended_alone_and_the_engine_brings_the_size_back(cloud: Fake) -> None:
+    """Its group's size goes down, the plan's does not: an engine that looks first finds one too few."""
+    plan = cloud.plan.model_copy(
+        update={"pools": [cloud.plan.pools[0].model_copy(update={"nodes": 4}), *cloud.plan.pools[1:]]}
+    )
+    cloud.loose = ["i-foreign"]
+    with pytest.raises(RailbedError, match="no members of pool"):
+        platforms.exchange(plan, STACK, stays(plan, "i-foreign"))
+    (said,) = platforms.exchange(plan, STACK, stays(plan, "i-1"))
+    (group,) = cloud.groups.values()
+    assert (cloud.ended, group.members, group.size) == (["i-1"], ["i-0", "i-2", "i-3"], 3)
+    assert "ended" in said
+    platforms.exchange(plan, STACK, stays(plan, "i-1"))
+    assert cloud.ended == ["i-1"], "again, nothing else is ended"
+    with pytest.raises(RailbedError, match="not of a pool"):
+        platforms.exchange(plan, STACK, stays(plan, "i-0").model_copy(update={"name": "h100-99"}))
 
 
 def test_a_second_time_nothing_is_ended(cloud: Fake) -> None:

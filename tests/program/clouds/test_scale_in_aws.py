@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.program.clouds import cases
 from tests.program.clouds.aws_emulator import emulated
-from tests.program.clouds.pools import leave, planned
+from tests.program.clouds.pools import leave, planned, stays
 from tests.program.clouds.scale_in_fakes import SAID
 
 from railbed import plan as plans
@@ -76,6 +76,20 @@ def test_aws_ends_exactly_those_and_lowers_the_group(aws: Any) -> None:
     )
     assert "gone already" in platforms.scale_in(plan, STACK, gone)[0]
     assert seen(aws)["DesiredCapacity"] == 2
+
+
+def test_aws_gives_another_instance_for_one_that_is_replaced(aws: Any) -> None:
+    plan = planned("aws", 3)
+    ids = group(aws, plan, 3)
+    platforms.exchange(plan, STACK, stays(plan, ids[1]))
+    assert ({one["InstanceId"] for one in seen(aws)["Instances"]}, seen(aws)["DesiredCapacity"]) == (
+        {ids[0], ids[2]},
+        2,
+    )
+    # What the engine does next: the program declares three.
+    aws.update_auto_scaling_group(AutoScalingGroupName=f"g-{STACK}", DesiredCapacity=plan.pools[0].size)
+    now = {one["InstanceId"] for one in seen(aws)["Instances"]}
+    assert len(now) == 3 and now & set(ids) == {ids[0], ids[2]}
 
 
 def test_aws_ends_no_instance_of_another_group_or_stack(aws: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from tests.support.replay.containers import IMAGE
 
 from railbed import contract, plan, spec
 from railbed.effects import observations
@@ -36,15 +37,21 @@ def hgx(folder: Path) -> contract.Contract:
 
 
 def roce(folder: Path) -> contract.Contract:
-    """The same on 400 Gb/s Ethernet, with a second filesystem that no job saves on."""
-    return _metal(folder, "metal/hgx-h100", "nvidia/sn5600", BESIDE)
+    """The same on 400 Gb/s Ethernet, with a second filesystem that no job saves on, and an image of a container."""
+    return _metal(folder, "metal/hgx-h100", "nvidia/sn5600", BESIDE, IMAGE)
 
 
 def _metal(
-    folder: Path, machine: str, switch: str, beside: Sequence[dict[str, Any]] = (), **fabric_parts: str
+    folder: Path,
+    machine: str,
+    switch: str,
+    beside: Sequence[dict[str, Any]] = (),
+    image: dict[str, str] | None = None,
+    **fabric_parts: str,
 ) -> contract.Contract:
     place, text = _spec("metal-cluster")
     place["filesystems"] += beside
+    place["software"]["container_image"] = image
     place["fabric"].update(fabric_parts)
     place["platform"]["switch"] = switch
     pool = place["pools"][0]
@@ -125,6 +132,8 @@ def remember(made: contract.Contract, work: Workspace, seen: Any) -> None:
     """Writes down what converging saw of the nodes: the names of the rails' cards. ``seen`` is one node's observation."""
     found: dict[str, NodeFacts] = {}
     for node in made.with_role("compute", "spare"):
-        found[node.name] = facts(seen, contract.wanted.of(made.machine(node.machine)), node.identity.value)
+        found[node.name] = facts(
+            seen, contract.wanted.of(made.machine(node.machine), made.pkey), node.identity.value
+        )
     work.dir.mkdir(parents=True, exist_ok=True)
     observations.remember(work, found)

@@ -41,6 +41,14 @@ def partition(machine: Machine) -> None:
                 machine.tree.write(f"/sys/class/infiniband/{name}/ports/1/pkeys/{place}", key + "\n")
 
 
+def pkeys(machine: Machine) -> str:
+    """The keys of all ports, as `grep -rsHv 0x0000` prints the kernel's files."""
+    return "".join(
+        f"/sys/class/infiniband/{name}/ports/1/pkeys/{place}:{key}\n"
+        for name, card in machine.facts["cards"].items() if card["there"] for place, key in enumerate(card["keys"])
+    )  # fmt: skip
+
+
 def torch(machine: Machine) -> Answer:
     """What PyTorch says of itself; ``load`` is why it cannot be loaded."""
     if machine.facts["load"]:

@@ -70,7 +70,7 @@ def healthy(cluster: str) -> dict[str, Any]:
             "state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
             "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True,
             "congestion": "not shown", "errors": {},
-            "keys": ["0xffff", "0x8012"], "port": copy.deepcopy(optics.PORT),
+            "keys": ["0x7fff", "0x8012"], "port": copy.deepcopy(optics.PORT),
         }
         for part in parts(machine) for nic in part["nics"]
     }  # fmt: skip

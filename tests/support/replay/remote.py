@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.replay import clusters, dcgm, facts, optics, suite
+from tests.support.replay import clusters, containers, dcgm, devices, facts, optics, suite
 from tests.support.replay.cables import Cables
 from tests.support.replay.counters import Counters
 from tests.support.replay.facts import DATA, HEALTHY, template
@@ -74,7 +74,9 @@ class Cluster:
             dict(table),
             known,
         )
-        self.fabric = Fabric(contract, name, machines, self.table.get("rails", []))
+        self.fabric = Fabric(
+            contract, name, machines, self.table.get("rails", []), leaky="leaky" in self.table
+        )
         self.jobs = Jobs(contract, name, self.fabric, self.table)
         self.training = Training(self.jobs, self.table)
         self.silent: set[str] = set(self.table.get("silent", []))
@@ -136,6 +138,8 @@ class Cluster:
         if optics.asked(line):
             reading = min(self.counters.reading("optics", name), 1)
             return 0, optics.printed(self.machines[name], line, reading), ""
+        if "/pkeys" in line:
+            return 0, devices.pkeys(self.machines[name]), ""
         if "hw_counters" in line:
             return self.counters.losses(name)
         if "lldpcli" in line or "ibnetdiscover" in line:
@@ -150,6 +154,8 @@ class Cluster:
                 return answer(name, words)
         if words[0] == "sbatch":
             return self.training.submitted(words, data.decode())
+        if "setpriv" in words:
+            return containers.answer(self.table, words)
         if words[0] == "rm":
             return 0, "", ""
         if "count" in words and "python3" in words:

@@ -82,7 +82,7 @@ class Group:
 
 
 def run(
-    program: SimpleNamespace, op: str, ranks: int, slot: int, *, in_place: bool = False
+    program: SimpleNamespace, op: str, ranks: int, slot: int, *, in_place: bool = False, length: int = 3
 ) -> tuple[list[list[float]], list[Any]]:
     """Every rank's target after two runs of ``op`` (one, in place), and its rail. Rank r holds 100·r + i at element i."""
     wires = Wires()
@@ -94,7 +94,7 @@ def run(
 
     def one(rank: int) -> Any:
         ack = [Flat([0.0], 0, 1), Flat([0.0], 0, 1)]
-        rail = program.rings.Rail(Group(wires, rank), rank, ranks, ack)
+        rail = program.rings.Rail(Group(wires, rank), rank, ranks, ack, length)
         source = [100.0 * rank + i for i in range(slot * ranks)]
 
         def view(data: list[float]) -> Any:
@@ -115,11 +115,6 @@ def run(
     with ThreadPoolExecutor(ranks) as pool:
         rails = list(pool.map(one, range(ranks)))
     return targets, rails
-
-
-@pytest.fixture(autouse=True)
-def _short_segments(program: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program.rings, "SEGMENT", 3)
 
 
 CASES = [(2, 1), (2, 10), (3, 7), (4, 9), (5, 4)]
@@ -162,8 +157,7 @@ def test_alltoall(program: SimpleNamespace, ranks: int, slot: int) -> None:
 @pytest.mark.parametrize("op", ["all_reduce", "all_gather", "reduce_scatter", "alltoall"])
 def test_it_moves_what_the_transport_law_says(program: SimpleNamespace, op: str, in_place: bool) -> None:
     ranks, slot, runs = 4, 1000, 1 if in_place else 2
-    program.rings.SEGMENT = 100
-    _, rails = run(program, op, ranks, slot, in_place=in_place)
+    _, rails = run(program, op, ranks, slot, in_place=in_place, length=100)
     payload = transport.payload_per_node(op, ranks * slot * BYTES, ranks, iterations=runs)
     for rail in rails:
         assert rail.sent == rail.received
@@ -188,3 +182,12 @@ def test_shares_cover_all_and_differ_by_one_at_most(
     assert all(a[1] == b[0] for a, b in itertools.pairwise(cuts))
     sizes = {b - a for a, b in cuts}
     assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(
+    ("buffer", "elements"),
+    [("", 131072), ("4194304", 131072), ("1048576", 32768), ("64", 1024), ("0", 131072), ("4M", 131072), ("-8", 131072),
+     ("9" * 99, 131072)],
+)  # fmt: skip
+def test_a_message_is_an_eighth_of_nccls_buffer(program: SimpleNamespace, buffer: str, elements: int) -> None:
+    assert program.rings.segment(buffer) == elements

@@ -86,6 +86,17 @@ def test_a_boot_may_take_longer_than_the_longest_silence_does_not() -> None:
     assert boot["reboot_timeout"] < CONVERGE_SILENCE_S
 
 
+def test_the_initial_ramdisk_is_written_before_the_boot_for_drivers_alone() -> None:
+    """It would load the driver that it holds, and the node would have to boot once more, for ever."""
+    _, booting = yaml.safe_load((ROOT / "playbooks/tasks/boot.yml").read_text())
+    order = [
+        next((key for key in task if key.startswith("ansible.builtin.")), "") for task in booting["block"]
+    ]
+    (at,) = [n for n, task in enumerate(booting["block"]) if "update-initramfs" in str(task)]
+    assert at < order.index("ansible.builtin.reboot")
+    assert booting["block"][at]["when"] == "railbed_boot_free and boot.drivers | length > 0"
+
+
 @pytest.mark.parametrize("end", ["timeout", "crash", "interrupt"])
 def test_a_node_left_between_two_states_is_held_whatever_became_of_the_run(
     work: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch, end: str

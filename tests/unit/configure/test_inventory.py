@@ -18,7 +18,7 @@ from railbed.configure import health, inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
 from railbed.contract import Contract, File, expectations
 from railbed.defaults import NODE_REPOSITORY
-from railbed.effects import contract_store
+from railbed.effects import contract_store, places
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 from railbed.plan import node_classes
@@ -48,6 +48,22 @@ def test_groups_follow_role_pool_machine_and_filesystem(contract: Contract) -> N
 def test_a_node_is_accepted_by_its_identity_and_not_by_its_name(contract: Contract) -> None:
     accepted = {"h100-0": "id-11", "h100-1": "the machine that was there before"}
     assert build(contract, accepted, PATHS).groups["unaccepted"] == ["h100-1", "h100-2"]
+
+
+def test_spares_that_take_no_job_are_a_group_in_every_inventory(contract: Contract) -> None:
+    whole = build(contract, {}, PATHS, standby=["h100-2"])
+    assert (whole.groups["standby"], build(contract, {}, PATHS).groups["standby"]) == (["h100-2"], [])
+    assert narrowed(whole, contract, PATHS, ["h100-0"]).groups["standby"] == ["h100-2"]
+
+
+def test_the_stack_s_inventory_has_the_spares_of_now(contract: Contract, tmp_path: Path) -> None:
+    work = Workspace(tmp_path, contract.stack)
+    work.dir.mkdir(parents=True)
+    keeps = contract.model_copy(update={"standby_pools": ["h100"]})
+    contract_store.write(work, keeps)
+    assert stack.of(work, keeps).groups["standby"] == ["h100-2"]
+    places.exchange(keeps, work, "h100-1", "h100-2")
+    assert stack.of(work, keeps).groups["standby"] == ["h100-1"]
 
 
 def test_the_controller_is_never_among_the_unaccepted(contract: Contract) -> None:

@@ -55,6 +55,14 @@ def test_a_loaded_driver_that_is_not_the_installed_one(tmp_path: Path, modinfo: 
     assert reasons(tmp_path) == ["driver 570.124.06 is loaded, 595.71.05 is installed"]
 
 
+def test_only_drivers_ask_for_a_new_initial_ramdisk(tmp_path: Path, modinfo: None) -> None:
+    put(tmp_path, "run/reboot-required")
+    assert modules.call(BOOT, root=str(tmp_path), release="6.1.0-30-amd64")["drivers"] == []
+    put(tmp_path, "sys/module/mlx5_core/srcversion", "1C2F0A5B93D4E6F708192A3\n")
+    (found,) = modules.call(BOOT, root=str(tmp_path), release="6.1.0-30-amd64")["drivers"]
+    assert "mlx5_core" in found
+
+
 def test_a_network_driver_that_is_not_the_installed_one(tmp_path: Path, modinfo: None) -> None:
     put(tmp_path, "sys/module/mlx5_core/srcversion", "1C2F0A5B93D4E6F708192A3\n")
     assert reasons(tmp_path) == [

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from railbed.claims import Verdict
 from railbed.effects.lab import hardware
+from railbed.judge import nvlink_errors as law
+from railbed.parse import nvlink_errors
 from railbed.platforms.lab import gpu_faults
+from railbed.platforms.lab.fault import Injected
 from railbed.platforms.lab.faults import FAULTS
 from railbed.validate.node import xids
 
 from .conftest import MODEL, Mock
 
-GPUS = 8
+GPUS, LINKS = 8, 18
 DELIVERED = hardware.description(GPUS, MODEL, 81559, "machine-0")
 XID = re.compile(r"NVRM: Xid \(PCI:(0000:[0-9a-f]{2}:[0-9a-f]{2})\): (\d+), (.+)")
 ANY = st.lists(
@@ -112,7 +117,36 @@ def test_nvidia_smi_shows_it(mock: Mock, name: str) -> None:
     assert shown(mock.nvidia_smi(*words.split()).stdout)
 
 
+RISING = {"nvlink-crc": "crc", "nvlink-replay": "replay", "nvlink-recovery": "recovery"}
+
+
+@pytest.mark.parametrize("name", RISING)
+def test_a_link_that_counts_errors_fails_by_what_nvidia_smi_prints(mock: Mock, name: str) -> None:
+    def read() -> nvlink_errors.Counts:
+        return nvlink_errors.read(mock.nvidia_smi("nvlink", "--errorcounters").stdout)
+
+    mock.state.write_text(gpu_faults.state(DELIVERED, []))
+    healthy = read()
+    assert not any(healthy.values())
+    assert law.judge(GPUS, LINKS, healthy, read(), 1.0).verdict is Verdict.PASS
+    mock.state.write_text(gpu_faults.state(DELIVERED, [(name, 5)]))
+    before, since = read(), time.monotonic()
+    time.sleep(2.1)
+    after = read()
+    found = law.judge(GPUS, LINKS, before, after, time.monotonic() - since)
+    assert found.verdict is Verdict.FAIL and found.parts == ["gpu 5"], found
+    assert {key for key in after if after[key] != before[key]} == {(5, gpu_faults.LINK, RISING[name])}
+
+
 def test_the_codes_that_break_the_claim_are_those_of_the_hardware() -> None:
     for name, fault in gpu_faults.GPU_FAULTS.items():
         told = ("node.xid" in fault.claims, any(number in xids.HARDWARE for number in fault.xids))
         assert told[0] is told[1], name
+
+
+def test_a_gpu_that_hangs_is_blamed_by_the_place_that_the_driver_logs() -> None:
+    (line,) = gpu_faults.log_lines(DELIVERED, "gpu-hang", 3)
+    logged = XID.match(line)
+    assert logged is not None
+    hung = Injected("gpu-hang", "h100-0", 3, 5.0, "node")
+    assert FAULTS["gpu-hang"].culprits(hung) == [f"gpu at {logged[1]}"]

@@ -11,7 +11,7 @@ from railbed.errors import UsageError
 from railbed.laws import bandwidth, latency
 from railbed.laws.bandwidth import bound, expect
 from railbed.laws.machine import group
-from railbed.laws.published import MODEL_DOMAINS, MODEL_SHARE
+from railbed.laws.published import MODEL_DOMAINS
 from railbed.units import GIB, MIB
 
 LAB = bandwidth.of(load_machine("lab/rail8"))
@@ -95,7 +95,8 @@ def test_basis_is_told() -> None:
     assert expect(HGX, 4, "all_reduce", 64 * MIB).basis == "derived"
     for collective in ("alltoall", "reduce_scatter"):
         modelled = expect(HGX, 4, collective, 8 * GIB)
-        assert (modelled.basis, modelled.floor) == ("derived", pytest.approx(modelled.bound * 0.58 * 0.77))
+        expected = modelled.bound * 0.58 if collective == "alltoall" else modelled.expected
+        assert (modelled.basis, modelled.floor) == ("derived", pytest.approx(expected * 0.77))
         assert "less 23%" in modelled.derivation[-1]
 
 
@@ -108,8 +109,8 @@ def test_where_the_model_does_not_speak() -> None:
 
 
 def test_no_published_healthy_result_lies_below_the_model() -> None:
-    """Where NCCL chose the algorithm: what the model expects was reached by all, over as many domains."""
-    shares = []
+    """Where NCCL chose the algorithm: what the model expects was reached by all, over as many domains; by some no more."""
+    shares: dict[str, list[float]] = {}
     for key in keys("machines"):
         try:
             machine = bandwidth.of(load_machine(key))
@@ -117,13 +118,50 @@ def test_no_published_healthy_result_lies_below_the_model() -> None:
             continue
         for point in machine.results:
             large = point.size_bytes >= GIB and point.algorithm is None
-            if large and point.machine == key and point.domains <= MODEL_DOMAINS:
-                most = bound(machine, point.nodes, point.collective)[0]
+            if not (large and point.machine == key and point.domains <= MODEL_DOMAINS):
+                continue
+            # As if nobody had published what reduction inside such a board's NVLink reaches, or its NVLink were faster, too.
+            gathers = point.collective == "all_gather" and point.domains > 1
+            faster = {"nvlink_gbytes_per_s": 900.0} if gathers else {}
+            for other in ({}, {"nvls_busbw_cap_gbytes_per_s": None}, faster):
+                of = machine.model_copy(update=other)
+                most = bound(of, point.nodes, point.collective)[0]
                 assert most is not None
-                base, _ = bandwidth.modelled(machine, point.nodes, point.collective, most)
-                shares.append(point.busbw_gbytes_per_s / base)
-    assert len(shares) > 10
-    assert MODEL_SHARE < min(shares) < MODEL_SHARE + 0.01
+                reach, why = bandwidth.modelled(of, point.nodes, point.collective, point.size_bytes, most)
+                shares.setdefault(why.partition(" (")[0].partition(",")[0], []).append(
+                    point.busbw_gbytes_per_s / reach
+                )
+    assert sum(len(found) for found in shares.values()) > 20
+    for why, found in shares.items():
+        assert 1 <= min(found) < 1.08, (why, found)
+    assert {why.partition(" ")[0] for why in shares} == {"0.45", "0.58", "0.8"}, shares
+
+
+@pytest.mark.parametrize(
+    "key", ["aws/p6-b200.48xlarge", "gcp/a4-highgpu-8g", "metal/hgx-b200-ib", "oci/BM.GPU.B200.8"]
+)
+@pytest.mark.parametrize("collective", ["all_gather", "reduce_scatter", "all_reduce"])
+def test_a_board_with_faster_nvlink_is_not_asked_for_more_than_rings_leave_of_the_line(
+    key: str, collective: str
+) -> None:
+    """Two H200 nodes gathered at 322.2 of 400 GB/s, four H100 at 323.5: with B200 a cluster like them is healthy, and one that
+    has half of its rails is not. Two nodes reduce over trees, which carry more than the line."""
+    machine = bandwidth.of(load_machine(key))
+    for nodes in (2, 3, 4):
+        found = expect(machine, nodes, collective, GIB)
+        assert found.floor is not None
+        if found.basis == "derived" and (collective, nodes) != ("all_reduce", 2):
+            assert 400 * 0.5 < found.floor < 322.2 * 0.8, (nodes, found)
+
+
+def test_a_healthy_rack_of_an_unpublished_board_passes() -> None:
+    """GB300 has NVLink like GB200, of which a rack reached 681.2 GB/s at 1 GiB, and two racks 596.1."""
+    for key in ("metal/gb300-nvl72", "oci/BM.GPU.GB300.4"):
+        machine = bandwidth.of(load_machine(key))
+        for nodes, healthy in ((18, 681.2), (32, 596.1)):
+            found = expect(machine, nodes, "all_reduce", GIB)
+            assert found.basis == "derived" and found.floor is not None
+            assert healthy / 2 < found.floor < healthy * 0.9, found
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 4])
@@ -134,7 +172,7 @@ def test_the_model_asks_no_more_of_a_board_without_nvls_than_nccl_has(key: str, 
     line = group(machine, nodes).domain_gbytes_per_s
     for collective in ("all_gather", "reduce_scatter"):
         found = expect(machine, nodes, collective, GIB)
-        assert found.floor == pytest.approx(line * 0.58 * 0.77) and found.floor < line * 29.61 / 50
+        assert found.floor is not None and line * 0.4 < found.floor < line * 29.61 / 50
         assert found.bound is not None and found.bound > line, (
             "what a better library could do stays the bound"
         )
@@ -143,9 +181,11 @@ def test_the_model_asks_no_more_of_a_board_without_nvls_than_nccl_has(key: str, 
 
 def test_trees_of_two_nodes_without_nvls_may_pass_the_line() -> None:
     a100 = bandwidth.of(load_machine("metal/hgx-a100"))
-    assert bandwidth.modelled(a100, 2, "all_reduce", 321.4) == (321.4, "the bound")
-    assert bandwidth.modelled(a100, 3, "all_reduce", 287.5)[0] == 200
-    assert bandwidth.modelled(HGX, 3, "all_gather", 550.0) == (550.0, "the bound")
+    huge = 1024 * GIB
+    assert bandwidth.modelled(a100, 2, "all_reduce", huge, 321.4)[0] == pytest.approx(321.4 * 0.58, rel=0.01)
+    assert bandwidth.modelled(a100, 3, "all_reduce", huge, 287.5)[0] == pytest.approx(200 * 0.58, rel=0.01)
+    assert bandwidth.modelled(HGX, 3, "all_gather", huge, 550.0)[0] == pytest.approx(550 * 0.58, rel=0.01)
+    assert bandwidth.modelled(HGX, 3, "all_gather", huge, 750.0)[0] == pytest.approx(400 * 0.8, rel=0.01)
 
 
 @pytest.mark.parametrize("key", keys("machines"))

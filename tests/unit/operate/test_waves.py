@@ -35,7 +35,7 @@ def names(of: Contract) -> list[str]:
 
 def test_a_small_cluster(contract: Contract) -> None:
     of = cluster(contract, 7, 1)
-    assert waves(of, names(of), {"h100-0": ["7 of ada"]}) == [
+    assert waves(of, names(of), {"h100-0": ["7 of ada"]}, spares=["h100-7"]) == [
         ["h100-7"], ["h100-1", "h100-2"], ["h100-3", "h100-4"], ["h100-5", "h100-6"], ["h100-0"],
     ]  # fmt: skip
     assert waves(of, ["h100-3"], {}) == [["h100-3"]]

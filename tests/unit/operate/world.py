@@ -13,7 +13,7 @@ from railbed.claims import Judged, Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, AUTOMATIC_DRAINS
-from railbed.effects import acceptance
+from railbed.effects import acceptance, places
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
@@ -174,7 +174,8 @@ class World:
         accepted = dict(accept or {})
         verdict = total(claims, accepted)
         if verdict is Verdict.PASS and only and not quick:
-            acceptance.admit(work, [of.node(name) for name in only], self)  # type: ignore[arg-type]
+            passed = [of.node(name) for name in only]
+            acceptance.admit(work, passed, self, places.standby(of, work))  # type: ignore[arg-type]
         Journal(work.journal_file).write(
             "validated", verdict=str(verdict), node=",".join(only), claim="", quick=quick
         )

@@ -65,7 +65,15 @@ def test_explain_and_schema() -> None:
 def test_plan_as_json_and_for_people() -> None:
     made = run_json("plan", "--spec", EXAMPLE)
     assert made["pools"] == [
-        {"name": "h100", "machine": "lab/rail8", "nodes": 4, "spares": 1, "rails": 8, "node_gbps": 0.8}
+        {
+            "name": "h100",
+            "machine": "lab/rail8",
+            "nodes": 4,
+            "spares": 1,
+            "spare_jobs": "last",
+            "rails": 8,
+            "node_gbps": 0.8,
+        }
     ]
     text = run("plan", "--spec", EXAMPLE)
     for words in ("collective.all_reduce@4", "Out of scope", "CAPACITY_NOT_ENFORCED", "sim"):

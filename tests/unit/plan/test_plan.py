@@ -44,7 +44,15 @@ def test_json_keys_are_those_of_the_command_line() -> None:
         "name", "service", "platform", "pools", "filesystems", "claims", "out_of_scope", "spare_nodes",
         "price", "warnings",
     ]  # fmt: skip
-    assert list(made["pools"][0]) == ["name", "machine", "nodes", "spares", "rails", "node_gbps"]
+    assert list(made["pools"][0]) == [
+        "name",
+        "machine",
+        "nodes",
+        "spares",
+        "spare_jobs",
+        "rails",
+        "node_gbps",
+    ]
 
 
 def test_equal_specs_give_equal_plans() -> None:

@@ -54,6 +54,13 @@ def made(wanted: plan.ClusterPlan, known: PreviousContract) -> dict[str, Any]:
     )
 
 
+def test_a_contract_names_the_pools_whose_spares_take_no_job() -> None:
+    known = PreviousContract(names={}, host_keys={})
+    assert made(planned(nodes=NODES - 1, spares=1), known)["standby_pools"] == ["old"]
+    for other in ({"spares": 0}, {"nodes": NODES - 1, "spares": 1, "spare_jobs": "last"}):
+        assert "standby_pools" not in made(planned(**other), known), "so that it keeps its hash"
+
+
 def test_a_renamed_pool_keeps_its_numbers() -> None:
     names = {f"i-{place:02d}": f"old-{(place * 5) % NODES}" for place in range(NODES)}
     after = contract.validated(

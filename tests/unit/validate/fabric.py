@@ -63,7 +63,13 @@ class Fabric:
                                    "error": "unable to connect to server: timed out"})  # fmt: skip
             if client["partner"] not in absent:
                 found.append(
-                    {"id": client["id"], "code": 0, "output": text, "began_s": 0.02, "ended_s": seconds + 1.1}
+                    {
+                        "id": client["id"],
+                        "code": int("Failed status" in text),
+                        "output": text,
+                        "began_s": 0.02,
+                        "ended_s": seconds + 1.1,
+                    }
                 )
         rails = {rail: {"carrier": rail not in dark, "tx": 0, "rx": 0} for rail in plan["rails"]}
         return {"flows": found, "rails": rails}

@@ -50,3 +50,36 @@ def test_a_job_whose_gpus_met_over_sockets_does_not_prove_the_rails() -> None:
     assert record.verdict is Verdict.UNPROVEN and record.reason.startswith("NCCL uses sockets")
     assert answer("job.checkpoint", TEXT, "0" * 64, "", "NCCL uses sockets").verdict is Verdict.FAIL
     assert answer("job.resume", TEXT, digest, "", "NCCL uses sockets").verdict is Verdict.PASS
+
+
+class Slurm:
+    """A scheduler that says one state after the other, and keeps what it was told."""
+
+    def __init__(self, *states: dict[str, str]) -> None:
+        self.states, self.started = list(states), list[str]()
+
+    def job_state(self, _: str) -> dict[str, str]:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def start_now(self, number: str) -> None:
+        self.started.append(number)
+
+
+@pytest.fixture
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "CREDENTIAL_S", 0.0)
+    monkeypatch.setattr(job, "JOB_POLL_S", 0.0)
+
+
+@pytest.mark.usefixtures("_hurry")
+def test_a_job_that_was_queued_again_starts_at_once_and_once() -> None:
+    held = {"JobState": "PENDING", "Restarts": "1"}
+    slurm, asked = Slurm({"JobState": "RUNNING"}, held, held, {"JobState": "COMPLETED"}), list[int]()
+    state, cut = job.wait(slurm, "7", 60.0, lambda: asked.append(1))  # type: ignore[arg-type]
+    assert (state, cut, slurm.started, len(asked)) == ({"JobState": "COMPLETED"}, False, ["7"], 3)
+
+
+@pytest.mark.usefixtures("_hurry")
+def test_a_job_that_does_not_end_is_cut_short() -> None:
+    slurm = Slurm({"JobState": "RUNNING"})
+    assert job.wait(slurm, "7", 0.01) == ({"JobState": "RUNNING"}, True)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from railbed.claims import Verdict
 from railbed.contract import Machine
 from railbed.effects.lab.training import training_path
 from railbed.validate import job, job_program
-from railbed.validate.job_log import JobLog, Work, checkpoint, pace, resume
+from railbed.validate.job_log import Course, JobLog, Work, checkpoint, pace, resume
 
 DATA = Path(__file__).parent / "data"
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
@@ -29,6 +29,17 @@ def test_what_the_scheduler_is_given(device: str, ranks: int) -> None:
     made = job_program.batch(work, **PLACES, reservation="railbed-acceptance")
     golden = DATA / f"job-{device}.txt"
     assert "\n".join(["# sbatch", *made.options, "# script", made.script]) == golden.read_text()
+
+
+def test_with_spares_the_scheduler_chooses_the_nodes_at_each_attempt() -> None:
+    nodes, course = ["h100-0", "h100-1"], Course(steps=300, every=20, dies_at=0, room_bytes=1)
+    work = Work(nodes, 1, "cpu", spares=["h100-2"], other_course=course)
+    made = job_program.batch(work, **PLACES, limit_s=900.0)
+    assert "--nodes=2" in made.options and not [one for one in made.options if "nodelist" in one]
+    assert "--steps 300 --checkpoint-every 20 --die-at 0" in made.script and made.timeout_s == 900.0
+    assert work.missing(nodes) == work.missing(["h100-0", "h100-2"]) == ""
+    assert work.missing(["h100-0"]) == "1 of 2 nodes"
+    assert work.missing(["h100-0", "h100-3"]) and work.missing([*nodes, "h100-2"])
 
 
 def test_a_contract_of_before_trains_on_processors() -> None:

@@ -84,6 +84,20 @@ def test_only_the_first_card_of_a_rail_has_its_address(contract: Contract) -> No
     assert [one["address"] for one in wanted["rails"]] == ["10.91.0.12/24", ""]
 
 
+@pytest.mark.parametrize(("transport", "rate_gbps"), [("efa", 0.0), ("infiniband", 400.0), ("roce", 400.0)])
+def test_no_rate_is_expected_of_cards_whose_driver_knows_none(
+    contract: Contract, transport: Any, rate_gbps: float
+) -> None:
+    """EFA of p5en has 200 Gb/s and says 100 with the driver of Ubuntu's kernel: every node would drain itself."""
+    node = contract.node("h100-1")
+    card = node.rails[0].nics[0].model_copy(update={"rate_gbps": 400.0})
+    rails = [node.rails[0].model_copy(update={"nics": [card]})]
+    machines = [one.model_copy(update={"transport": transport}) for one in contract.machines]
+    made = contract.model_copy(update={"machines": machines})
+    wanted = expectations.of(made, node.model_copy(update={"rails": rails}))
+    assert [one["rate_gbps"] for one in wanted["rails"]] == [rate_gbps]
+
+
 def test_a_package_that_is_numbered_otherwise_than_its_program_is_looked_for_by_its_own_number(
     contract: Contract,
 ) -> None:

@@ -215,6 +215,24 @@ def test_a_server_that_failed_blinds_no_other_rail() -> None:
         assert sample.gbps == gbps, sample.reason
 
 
+@pytest.mark.parametrize("carrier", [True, False])
+def test_counters_accuse_no_card_that_is_read(carrier: bool) -> None:
+    """One end may count the answers to reads and the other not: nobody published it. A port that is down is another matter."""
+    sent = {"0": Counted(carrier=True, tx=900_000_000, rx=9_000_000)}
+    unseen = {"0": Counted(carrier=carrier, tx=9_000_000, rx=100)}
+    broken = perftest(HOLDS, 2).partition(" #bytes")[0]
+    for tool, client, certain in ((flows.READING, "b", not carrier), (flows.TOOLS["efa"], "a", True)):
+        run = FlowRun(
+            id=f"0.0:{'a' if client == 'b' else 'b'}", code=1, output=broken, began_s=0.0, ended_s=9.0
+        )
+        ends = {
+            "a": End(measured=Measured(flows=[run] if client == "a" else [], rails=sent)),
+            "b": End(measured=Measured(flows=[run] if client == "b" else [], rails=unseen)),
+        }
+        (sample,) = flows.samples_of(tool, Flow("a", "b", 0), ends, bidirectional=False, window=1)
+        assert sample.gbps == (0.0 if certain else None), (tool.program, sample.reason)
+
+
 def test_the_address_of_a_rail_is_that_of_its_only_card(contract: Contract) -> None:
     node = contract.node("h100-0")
     card = Nic(device="mlx5_0", netdev="", rate_gbps=200.0, switch="", port="")

@@ -43,6 +43,12 @@ def bus_id(index: int) -> str:
     return f"00000000:{0x10 + 0x10 * index:02X}:00.0"
 
 
+def logged(address: str) -> str:
+    """The address as the driver logs it: four digits of the domain, no function."""
+    domain, bus, slot = address.split(":")
+    return f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
+
+
 def gpus(count: int, machine_id: str) -> list[Gpu]:
     """The GPUs of the host with this machine id."""
     made = []

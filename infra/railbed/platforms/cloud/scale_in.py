@@ -68,11 +68,20 @@ class ScalingGroups(Protocol):
 
 
 def end(
-    groups: ScalingGroups, plan: ClusterPlan, to_remove: Sequence[NodeToRemove], sizes: Sizes
+    groups: ScalingGroups,
+    plan: ClusterPlan,
+    to_remove: Sequence[NodeToRemove],
+    sizes: Sizes,
+    *,
+    again: bool = False,
 ) -> list[str]:
-    """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or the provider refuses."""
+    """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or the provider refuses.
+
+    ``again``: the plan keeps their names. Their groups' sizes go down all the same, and the engine, which looks at them first,
+    brings them back: each place gets another instance.
+    """
     said: list[str] = []
-    for pool, mine in by_pool(plan, to_remove):
+    for pool, mine in by_pool(plan, to_remove, again=again):
         found = leaving(pool, groups, mine, sizes(plan, pool))
         for one in found:
             groups.remove(one)
@@ -82,9 +91,9 @@ def end(
 
 def ending(
     start: Callable[[ClusterPlan, str], ScalingGroups], sizes: Sizes
-) -> Callable[[ClusterPlan, str, Sequence[NodeToRemove]], list[str]]:
+) -> Callable[[ClusterPlan, str, Sequence[NodeToRemove], bool], list[str]]:
     """A platform's ``scale_in``: ``end`` with the groups of a plan and stack."""
-    return lambda plan, stack, to_remove: end(start(plan, stack), plan, to_remove, sizes)
+    return lambda plan, stack, to_remove, again: end(start(plan, stack), plan, to_remove, sizes, again=again)
 
 
 def by_engine(plan: ClusterPlan, to_remove: Sequence[NodeToRemove], how: str) -> list[str]:
@@ -96,16 +105,20 @@ def by_engine(plan: ClusterPlan, to_remove: Sequence[NodeToRemove], how: str) ->
 
 
 def by_pool(
-    plan: ClusterPlan, to_remove: Sequence[NodeToRemove]
+    plan: ClusterPlan, to_remove: Sequence[NodeToRemove], *, again: bool = False
 ) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
-    """``to_remove`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
+    """``to_remove`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it;
+    with ``again`` for one that it has no more."""
     pools = {pool.name: pool for pool in plan.pools}
     strangers = [one.name for one in to_remove if one.pool not in pools]
     kept = {name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)}
-    if strangers or kept & {one.name for one in to_remove}:
+    named = {one.name for one in to_remove}
+    wrong = named - kept if again else named & kept
+    if strangers or wrong:
         raise RailbedError(
-            "these nodes do not leave a pool of the plan", code=CODE,
-            found=some(strangers or sorted(kept & {one.name for one in to_remove})), allowed="names beyond a pool's new size",
+            f"these nodes {'are not of' if again else 'do not leave'} a pool of the plan", code=CODE,
+            found=some(strangers or sorted(wrong)),
+            allowed="names within a pool's size" if again else "names beyond a pool's new size",
         )  # fmt: skip
     return [
         (pool, mine) for pool in plan.pools if (mine := [one for one in to_remove if one.pool == pool.name])

@@ -13,7 +13,7 @@ CLIENT = "kubernetes"
 SUPPORT: Support = {
     "hosts": Lacks("the nodes belong to one cluster", "use service: cluster, and `platform.tenants`"),
     "cluster": "nodes found by label, namespaces, quotas, network policies and rights of tenants, priority classes, a taint as "
-    "the gate, drain by eviction; tested over stand-ins, once by hand over a real API server; nothing is certified",
+    "the gate, drain by eviction; tested over a real control plane with KWOK's nodes; nothing is certified",
     "metal": Lacks("the nodes belong to one cluster", "use service: cluster"),
     "on_demand": "the nodes are there",
     "reservation": THERE,

@@ -1,4 +1,4 @@
-"""Faults of cables: a rail's, and that of the management network."""
+"""Faults of cables: a rail's, all of a leaf switch, and that of the management network."""
 
 from __future__ import annotations
 
@@ -29,6 +29,36 @@ def down(context: FaultContext, fault: Injected) -> None:
 def up(context: FaultContext, fault: Injected) -> None:
     _, _, port = context.rail_ends(fault)
     network.ip(names.fabric_namespace(context.work.lab_id), "link", "set", port, "up")
+
+
+def leaf_down(context: FaultContext, fault: Injected) -> None:
+    """A switch without power: every cable in it loses its carrier."""
+    _leaf(context, fault, "down")
+
+
+def leaf_up(context: FaultContext, fault: Injected) -> None:
+    _leaf(context, fault, "up")
+
+
+def _leaf(context: FaultContext, fault: Injected, state: str) -> None:
+    lines = [f"link set {port} {state}" for port in context.leaf_ports(fault)]
+    network.ip_batch(names.fabric_namespace(context.work.lab_id), lines)
+
+
+def leaf_slow(context: FaultContext, fault: Injected) -> None:
+    """A switch that forwards less than its ports could carry."""
+    _shape_leaf(context, fault, 1 - fault.percent / 100)
+
+
+def leaf_at_rate(context: FaultContext, fault: Injected) -> None:
+    _shape_leaf(context, fault, 1.0)
+
+
+def _shape_leaf(context: FaultContext, fault: Injected, share: float) -> None:
+    for port in context.leaf_ports(fault):
+        network.shape(
+            names.fabric_namespace(context.work.lab_id), port, context.rail_mbit(fault) * share, BURST_KIB
+        )
 
 
 def lossy(context: FaultContext, fault: Injected) -> None:

@@ -38,6 +38,10 @@ FAULTS = {
               "rail {index}, rail {other}", cable_faults.swapped, cable_faults.swapped),
         Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], "rail {index}",
               cable_faults.down, cable_faults.up),
+        Fault("leaf-down", "leaf", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], "rail {index}",
+              cable_faults.leaf_down, cable_faults.leaf_up, shared=True),
+        Fault("leaf-slow", "leaf", ["NODE", "RAIL", "--percent"], ["fabric.rail.*.bandwidth"], "rail {index}",
+              cable_faults.leaf_slow, cable_faults.leaf_at_rate, shared=True),
         *(
             Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), gpu.part,
                   host_acts.gpu_broken, host_acts.gpu_mended, of=gpu.of)
@@ -157,8 +161,9 @@ def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injecte
         _store(work, context.at_work)
     workers = set(HOSTS["worker"](contract))
     broken = {fault.node for fault in cleared}
-    # What broke on a controller, every node has felt.
-    felt = broken if broken <= workers else workers
+    # What broke on a controller, or is of them all, every node has felt.
+    shared = any(FAULTS[fault.name].shared for fault in cleared)
+    felt = broken if broken <= workers and not shared else workers
     _wait_healthy(context, felt)
     wait_free(context, felt)
     return cleared

@@ -60,7 +60,7 @@ class GpuFault:
 
     layer: str
     part: str = "gpu {index}"
-    """What validation blames."""
+    """What validation blames; as of ``fault.Fault``."""
     entries: Mapping[str, str] = field(default_factory=dict)
     """Of its section in the state file; ``{gpu}`` is its index."""
     xids: tuple[int, ...] = ()
@@ -76,7 +76,8 @@ GPU_FAULTS = {
     MISSING: GpuFault("gpu", claims=("node.gpus",)),
     # The driver reaches it over PCIe no more (NVIDIA, "XID Errors", 79).
     "gpu-lost": GpuFault("pcie", entries={"err": "15"}, xids=(79,), claims=("node.gpus", "node.dcgm", "node.xid")),
-    "gpu-hang": GpuFault("gpu", entries={"hang": "1"}, xids=(119,), claims=("node.xid",)),
+    # Its number is the driver's: nvidia-smi hangs too, and a container has no /proc/driver/nvidia, which has it on a real node.
+    "gpu-hang": GpuFault("gpu", "gpu at {place}", entries={"hang": "1"}, xids=(119,), claims=("node.xid",)),
     "gpu-ecc": GpuFault(
         "gpu", entries={"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
         xids=(48, 63, 94), claims=("node.gpus", "node.dcgm", "node.xid"),
@@ -95,14 +96,21 @@ GPU_FAULTS = {
     ),
     "power-capped": GpuFault("gpu", entries={"power_limit_mw": "350000"}, claims=("node.clocks",)),
     "mig-enabled": GpuFault("gpu", entries={"mig": "1"}, claims=("node.clocks",)),
-    "persistence-off": GpuFault("gpu", entries={"persistence": "0"}, claims=("node.persistence",)),
+    "persistence-off": GpuFault("gpu", "persistence", entries={"persistence": "0"}, claims=("node.persistence",)),
     "pcie-narrow": GpuFault("pcie", entries={"pcie_width": "8"}, claims=("node.pcie", "node.dcgm")),
     "nvlink-down": GpuFault(
         "nvlink", entries={f"nvlink{LINK}": "down"}, xids=(74,), claims=("node.nvlink", "node.dcgm", "node.xid")
     ),
     "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
     **{
-        f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",), of="xid")
+        f"nvlink-{name}": GpuFault(
+            "nvlink", entries={f"nvlink{LINK}_{kind}_per_s": per_s}, claims=("gpu.nvlink_errors",), of="nvlink-errors"
+        )
+        for name, kind, per_s in (("crc", "crc_flit", "300"), ("replay", "replay", "1"), ("recovery", "recovery", "1"))
+    },
+    **{
+        f"xid-{number}": GpuFault("gpu", "", xids=(number,), of="xid") if number in HARMLESS
+        else GpuFault("gpu", xids=(number,), claims=("node.xid",), of="xid")
         for number in XIDS
     },
 }  # fmt: skip
@@ -153,11 +161,10 @@ def reset_line(delivered: str, index: int) -> str:
 
 
 def _place(delivered: str, index: int) -> str:
-    """A GPU's place as the driver logs it: four digits of the domain, no function."""
-    domain, bus, slot = (
-        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index)).split(":")
+    """A GPU's place as the driver logs it."""
+    return hardware.logged(
+        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index))
     )
-    return f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
 
 
 def journal_entry(line: str) -> str:

@@ -23,20 +23,20 @@ ORDER = re.compile(r"-(\d+)$")
 """At the end of a GPU memory cluster's display name."""
 
 
-def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove], again: bool) -> list[str]:
     """As ``cloud.scale_in.end``. Racks' nodes are ended by the engine, with their NVLink domains.
 
     Raises Unsupported for a part of an NVLink domain: Oracle takes a smaller number for it, and no names.
     """
     groups, racks = Groups(plan, stack), {pool.name for pool in plan.pools if capacity.is_rack(pool)}
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, [one for one in to_remove if one.pool in racks]):
+    for pool, mine in shared.by_pool(plan, [one for one in to_remove if one.pool in racks], again=again):
         _require_whole(pool, shared.leaving(pool, groups, mine, capacity.domains(pool)))
         said.append(
             f"pool {pool.name}: the engine ends {shared.some([one.name for one in mine])} with their domains"
         )
     others = [one for one in to_remove if one.pool not in racks]
-    return said + shared.end(groups, plan, others, lambda _, pool: [pool.size])
+    return said + shared.end(groups, plan, others, lambda _, pool: [pool.size], again=again)
 
 
 class Groups:

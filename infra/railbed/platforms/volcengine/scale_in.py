@@ -12,9 +12,15 @@ from railbed.platforms.volcengine.session import Session
 from railbed.spec.platforms import VolcenginePlatform
 
 
-def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove], again: bool) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Volcengine refuses."""
     assert isinstance(plan.place, VolcenginePlatform)
     session = Session(plan.place.region)
     session.require_account(plan.place)
-    return end(Groups(session, plan, stack), plan, to_remove, lambda _, pool: capacity.group_sizes(pool.size))
+    return end(
+        Groups(session, plan, stack),
+        plan,
+        to_remove,
+        lambda _, pool: capacity.group_sizes(pool.size),
+        again=again,
+    )

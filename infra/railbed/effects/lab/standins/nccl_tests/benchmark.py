@@ -7,11 +7,10 @@ import time
 from typing import Any
 
 from .rail_groups import RailGroups
-from .rings import Rail, share
+from .rings import ELEMENT_BYTES, Rail, share
 
 FACTORS = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "alltoall": 1.0}
 """busbw = algbw · factor · (n-1)/n: nccl-tests, doc/PERFORMANCE.md."""
-ELEMENT_BYTES = 4
 PERIOD = 61
 """Values repeat after so many elements: small integers, so that sums of any order are exact in float32."""
 BLOCK = 1 << 20
@@ -27,11 +26,13 @@ def pattern(start: int, length: int) -> Any:
 class Benchmark:
     """One rank's buffers, and the runs over them."""
 
-    def __init__(self, groups: RailGroups, largest_bytes: int) -> None:
+    def __init__(self, groups: RailGroups, largest_bytes: int, segment: int) -> None:
         import torch
 
         self.groups, self.rank, self.size = groups, groups.place.rank, groups.place.size
-        self.rails = [Rail(group, self.rank, self.size, torch.zeros(2, 1)) for group in groups.groups]
+        self.rails = [
+            Rail(group, self.rank, self.size, torch.zeros(2, 1), segment) for group in groups.groups
+        ]
         elements = max(largest_bytes // ELEMENT_BYTES, 1)
         self.source, self.target = torch.zeros(elements), torch.zeros(elements)
 

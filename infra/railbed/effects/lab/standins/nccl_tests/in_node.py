@@ -8,9 +8,10 @@ import socket
 import time
 from typing import Any
 
-from .benchmark import ELEMENT_BYTES, FACTORS, PERIOD
+from .benchmark import FACTORS, PERIOD
 from .rail_groups import INTERNAL, Failure
 from .report import busbw, head, line, tail
+from .rings import ELEMENT_BYTES
 
 Buffer = list[int]
 

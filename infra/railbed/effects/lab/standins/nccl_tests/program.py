@@ -23,6 +23,7 @@ from .nccl_log import NcclLog
 from .options import Unknown, arguments, parser, sizes
 from .rail_groups import INTERNAL, NETWORK, Failure, Place, RailGroups, first_line, leave, rails_of, settings
 from .report import busbw, head, line, tail
+from .rings import segment
 
 
 def say(text: str) -> None:
@@ -67,7 +68,8 @@ def run(op: str, args: argparse.Namespace, log: NcclLog, version: str) -> int:
     members = groups.exchange({"node": socket.gethostname(), "pid": os.getpid()})
     if place.rank == 0:
         say(head(op, args, members, version))
-    wrong = table(Benchmark(groups, args.maxbytes), op, args)
+    length = segment(log.settings.get("NCCL_BUFFSIZE", ""))
+    wrong = table(Benchmark(groups, args.maxbytes, length), op, args)
     # The store lives in rank 0: it leaves last.
     groups.exchange("done")
     if place.rank == 0:

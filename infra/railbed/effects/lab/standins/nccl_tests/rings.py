@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+STEPS, ELEMENT_BYTES = 8, 4
+"""Messages of a buffer of NCCL (NCCL_STEPS, src/include/device.h), and bytes of a float32."""
 SEGMENT = 128 * 1024
-"""Elements (float32) of one message: 512 KiB."""
+"""Elements of one message where nobody sets NCCL_BUFFSIZE, which is 4 MiB then: 512 KiB."""
+LEAST = 1024
+"""Of a message, so that their numbers stay below those of acknowledgements."""
 ACK = 1 << 20
 """Tag of acknowledgements, above those of segments."""
 
@@ -23,9 +27,15 @@ def share(length: int, parts: int, part: int) -> tuple[int, int]:
     return length * part // parts, length * (part + 1) // parts
 
 
-def segments(slots: Sequence[Any]) -> list[list[Any]]:
-    """Each slot cut into messages of about SEGMENT elements, all slots into equally many."""
-    count = max(1, -(-max(slot.numel() for slot in slots) // SEGMENT))
+def segment(buffer: str) -> int:
+    """Elements of one message, an eighth of NCCL_BUFFSIZE; as NCCL does, an odd value is as none."""
+    whole = int(buffer) if buffer.isascii() and buffer.isdigit() and len(buffer) < 16 else 0
+    return max(whole // STEPS // ELEMENT_BYTES, LEAST) if whole else SEGMENT
+
+
+def segments(slots: Sequence[Any], length: int) -> list[list[Any]]:
+    """Each slot cut into messages of about ``length`` elements, all slots into equally many."""
+    count = max(1, -(-max(slot.numel() for slot in slots) // length))
     return [list(slot.tensor_split(count)) for slot in slots]
 
 
@@ -44,8 +54,10 @@ def _as_it_is(_tag: int, segment: Any) -> Any:
 class Rail:
     """One rail's group as seen by one rank."""
 
-    def __init__(self, group: Any, rank: int, size: int, ack: Any) -> None:
+    def __init__(self, group: Any, rank: int, size: int, ack: Any, length: int) -> None:
         self.group, self.rank, self.size = group, rank, size
+        self.length = length
+        """Elements of one message."""
         self.ack = ack
         """Two tensors of one element: an acknowledgement that comes, one that goes."""
         self.sent = self.received = 0
@@ -85,9 +97,9 @@ class Rail:
         place that is where this rank's own data still lie, so it lands in ``scratch`` and is added to them.
         """
         size, rank = self.size, self.rank
-        parts = segments([source(slot) for slot in range(size)])
-        landing = segments([scratch(slot) for slot in range(size)])
-        results = segments([target(slot) for slot in range(size)])
+        parts = segments([source(slot) for slot in range(size)], self.length)
+        landing = segments([scratch(slot) for slot in range(size)], self.length)
+        results = segments([target(slot) for slot in range(size)], self.length)
         order = [(rank - step - 2) % size for step in range(steps)]
         adding = (size - 1) * len(parts[0])
         own = [part for slot in order for part in parts[slot]]
@@ -118,7 +130,7 @@ class Rail:
     def all_gather(self, source: View, target: View, _scratch: View) -> None:
         """Brings every rank's own data into that rank's slot of ``target``: ``source(0)``, in place that slot itself."""
         size, rank = self.size, self.rank
-        places = segments([target(slot) for slot in range(size)])
+        places = segments([target(slot) for slot in range(size)], self.length)
         order = [(rank - step - 1) % size for step in range(size - 1)]
         if source is not target:
             target(rank).copy_(source(0))
@@ -135,14 +147,16 @@ class Rail:
         due, taken = [], []
         for step in range(1, size):
             giver, to = (rank - step) % size, (rank + step) % size
-            due.append([self._recv(t, giver, tag) for tag, t in enumerate(segments([target(giver)])[0])])
+            due.append(
+                [self._recv(t, giver, tag) for tag, t in enumerate(segments([target(giver)], self.length)[0])]
+            )
             taken.append(self._recv(ack[0], to, ACK))
         if source is not target:
             target(rank).copy_(source(rank))
         rest: list[Any] = []
         for step in range(1, size):
             giver, to = (rank - step) % size, (rank + step) % size
-            rest += [self._send(t, to, tag) for tag, t in enumerate(segments([source(to)])[0])]
+            rest += [self._send(t, to, tag) for tag, t in enumerate(segments([source(to)], self.length)[0])]
             for work in due[step - 1][:-1]:
                 work.wait()
             rest += [self._send(ack[1], giver, ACK), due[step - 1][-1]]

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define GPUS_PER_SOCKET 4
 #define FABRIC_MANAGER "/usr/lib/railbed-sim/fabric-manager"
@@ -85,9 +86,14 @@ unsigned int link_mbytes_per_s(nvmlDevice_t device, unsigned int link)
 number_t link_errors(nvmlDevice_t device, unsigned int link, const char *kind)
 {
     char key[KEY_OF_LINK_SIZE];
+    struct timespec up;
+    number_t counted;
 
     snprintf(key, sizeof key, "nvlink%u_%s", link, kind);
-    return device_number(device, key, 0);
+    counted = device_number(device, key, 0);
+    snprintf(key, sizeof key, "nvlink%u_%s_per_s", link, kind);
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    return counted + device_number(device, key, 0) * (number_t)up.tv_sec;
 }
 
 #define RETURN_ERROR_OF_LINK(device, link)                                         \

@@ -10,7 +10,8 @@ unsigned int link_count(nvmlDevice_t device);
 int link_is_up(nvmlDevice_t device, unsigned int link);
 /* MB/s as NVML reports it; 0 for a link that is down. */
 unsigned int link_mbytes_per_s(nvmlDevice_t device, unsigned int link);
-/* Errors of one kind: replay, recovery, crc_flit, crc_data. */
+/* Errors of one kind: replay, recovery, crc_flit, crc_data. One with a rate rises for as long as the host runs: no load
+ * is known here, as nothing crosses these links. */
 number_t link_errors(nvmlDevice_t device, unsigned int link, const char *kind);
 
 #endif
