@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from railbed.catalog import Remedies, RungName, load_remedies
 from railbed.laws import longjob
@@ -74,7 +75,7 @@ class Setting:
     faulty: Faulty = field(default_factory=Faulty)
     remedies: Remedies = field(default_factory=load_remedies)
 
-    @property
+    @cached_property
     def plan(self) -> longjob.LongJob:
         """`railbed job plan` of this job: its rates, its checkpoints, the times of a restart."""
         return longjob.plan(longjob.JobRequest(gpus=8 * self.nodes, days=self.days))

@@ -151,7 +151,7 @@ of weeks than one node less."""
 REPAIRS_WINDOW_S = 604_800.0
 REPAIRS_PER_NODE = 3
 """Repairs of one node within the window (a week): beyond them the next would not help either: a part has to be replaced. With 5 a
-broken part that no check sees stops a job twice as often (docs/reference/simulation.md)."""
+broken part that no check sees stops a simulated job half again as often (benchmarks/repairs)."""
 REPAIRS_HOUR_S = 3600.0
 REPAIRS_PER_NODE_HOUR = 2
 REPAIRS_PER_POOL_HOUR_SHARE = 0.1

@@ -97,7 +97,7 @@ def of(runs: Sequence[JobRun], index: Index, now: datetime) -> JobLedger:
     found = ledger.of(submitted_s, starts, now.timestamp(), waiting=last.state == "PENDING")
     names = dict.fromkeys(name for one in runs for name in one.nodes)
     since = datetime.fromtimestamp(runs[0].submitted_s, UTC)
-    repairs = [one for name in names for one in _repairs(index.of(name), name, since)]
+    repairs = [one for name in names for one in repairs_of(index.of(name), name, since)]
     hours = [one.hours for one in repairs if one.hours is not None]
     return JobLedger(
         job=last.id, user=last.user, name=last.name, state=last.state, starts=len(starts), nodes=list(last.nodes),
@@ -124,8 +124,8 @@ def cause(run: JobRun, index: Index) -> str:
     return ""
 
 
-def _repairs(entries: Iterable[Entry], name: str, since: datetime) -> list[Repair]:
-    """Newest first in, oldest first out; a repair that was begun anew is one."""
+def repairs_of(entries: Iterable[Entry], name: str, since: datetime) -> list[Repair]:
+    """Repairs of a node; newest first in, oldest first out. One that was begun anew is one."""
     found: list[Repair] = []
     begun: Entry | None = None
     for entry in reversed(list(entries)):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from railbed import plotting
 from railbed.claims import Judged, Verdict, table
@@ -16,7 +16,7 @@ from railbed.validate.groups import Row, number, rates
 from railbed.validate.history import Run, Spread
 from railbed.validate.records import Report
 
-TEMPLATE = "report.html.j2"
+TEMPLATE, STYLE = "report.html.j2", "report.css"
 RATES = ("Gb/s", "GB/s")
 TRENDS_MOST = 12
 """Panels of trends."""
@@ -56,15 +56,26 @@ def shown_trends(runs: Sequence[Run], report: Report) -> dict[str, list[tuple[st
     return dict(list(chosen.items())[:TRENDS_MOST])
 
 
-def render(report: Report, contract: Contract, runs: Sequence[Run] = ()) -> str:
-    """The page. Plots are left out where matplotlib is not installed. ``runs``: the history, oldest first, with this run."""
+def page(package: str, name: str, **filters: Callable[..., str]) -> Template:
+    """A page's template among a package's files: it escapes what it is given, and knows every name it is asked for."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "shade": shade}
-    template = environment.from_string(resources.files("railbed.validate").joinpath(TEMPLATE).read_text())
+    environment.filters |= filters
+    return environment.from_string(resources.files(package).joinpath(name).read_text())
+
+
+def style() -> str:
+    """CSS of every page: light, dark, narrow, printed."""
+    return resources.files("railbed.validate").joinpath(STYLE).read_text()
+
+
+def render(report: Report, contract: Contract, runs: Sequence[Run] = ()) -> str:
+    """The page. Plots are left out where matplotlib is not installed. ``runs``: the history, oldest first, with this run."""
+    template = page("railbed.validate", TEMPLATE, number=number, shade=shade)
     recent = list(runs)[-history.RUNS_SHOWN :]
     return template.render(
+        style=style(),
         report=report,
         cluster=contract.name,
         machine=stands_for(contract),
