@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.unit.operate.test_tenants import tenancy, tenant
@@ -53,3 +54,31 @@ def test_what_the_cluster_does_not_have_is_refused(
 def test_another_scheduler_has_no_batch_scripts(contract: Contract) -> None:
     with pytest.raises(UsageError, match="Slurm"):
         script(contract.model_copy(update={"scheduler": "none"}), "array")
+
+
+@pytest.mark.parametrize(
+    ("trained", "answers", "waits", "status"),
+    [(0, 0, False, 0), (3, 0, False, 3), (3, 1, True, 3)],
+    ids=["done", "the program failed", "a node died"],
+)
+def test_a_job_that_a_dead_node_ended_waits_for_its_requeue(
+    contract: Contract, tmp_path: Path, trained: int, answers: int, waits: bool, status: int
+) -> None:
+    """It would end as failed, where Slurm requeues what runs when it notices the node."""
+    srun = f'case "$*" in *torch.distributed*) exit {trained};; *) exit {answers};; esac'
+    programs = {
+        "srun": srun,
+        "scontrol": "echo h100-0",
+        "sleep": "echo slept $1",
+        "timeout": 'shift; exec "$@"',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    given = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "h100-[0-1]", "SLURM_JOB_NUM_NODES": "2"}
+    done = subprocess.run(
+        ["bash"], input=script(contract, "torchrun"), text=True, capture_output=True, check=False, cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_SUBMIT_DIR": str(tmp_path), **given},
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert ("slept 900" in done.stdout) is waits and ("\ndone\n" in done.stdout) is (status == 0)
