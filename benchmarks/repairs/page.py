@@ -62,13 +62,13 @@ the leaf was there again.
 |---|---|---|---|
 {limits}
 
-Each further repair gives a broken part that no check sees another chance to stop the job. Three is the default: below it parts
-are sent back that a second rung would have mended.
+Each further repair gives a broken part that no check sees another chance to stop the job. Three is the default: two lose a
+little less here, and leave no room for a repair that broke off.
 
 **Circuit breaker.** It opens when more than 3 nodes have one fault at once, or 10 % of a pool (here 14 nodes) fail repairs within
 an hour. At the high rate and without leaves, so of faults that have nothing to do with each other, at most {same_fault} nodes had
-one fault at once and {failed_hour} failed within an hour in any of the jobs: it never opened by chance. Of {leafs} failures of a
-leaf it opened at each, and held {in_leaf} repairs back in all; without it 32 nodes would have been booted for a switch.
+one fault at once and {failed_hour} failed within an hour in any of the jobs: it never opened by chance. In the {seeds}
+jobs at the central rate it opened {leafs} times, each for a leaf; without it 32 nodes would have been booted for a switch.
 
 **Repairs in an hour.** 10 % of a pool may begin (here 14); of independent faults at most {repairs_hour} did.
 """
