@@ -128,7 +128,8 @@ def test_a_drain_ends_no_job_and_breaks_no_budget(site: Site) -> None:
     (api_name,) = site.cluster.running(TENANT, "job=train")
     name = site.names()[api_name]
     for service in ("web", "db"):
-        site.cluster.deployment(TENANT, service, pod_spec(api_name))
+        # What tolerates all comes back to a node that is cordoned.
+        site.cluster.deployment(TENANT, service, {**pod_spec(api_name), "tolerations": []})
     site.cluster.create(
         "apis/policy/v1/namespaces/{}/poddisruptionbudgets", TENANT, "db",
         {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}},
