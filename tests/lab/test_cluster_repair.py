@@ -59,7 +59,9 @@ def test_a_fault_that_a_boot_ends_has_the_node_booted_while_jobs_of_others_go_on
         (rung,) = [one for one in events if one["event"] == "repair-rung"][-1:]
         assert (rung["rung"], rung["causes"]) == ("reboot", ["gpu-missing"])
         wait_for(lambda: cluster.ssh("h100-0", "cat /scratch/job-done-2", may_fail=True).strip() == "done")
-        assert job and {one["state"] for one in cluster.json("node", "list")["nodes"]} == {"healthy"}
+        assert job
+        # The health check takes its report back at its next run.
+        wait_for(lambda: {one["state"] for one in cluster.json("node", "list")["nodes"]} == {"healthy"})
     finally:
         cluster.ssh(node, f"systemctl disable gpu-comes-back.service; rm -f {unit}", may_fail=True)
     cluster("lab", "fault", "clear")
