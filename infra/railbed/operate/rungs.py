@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from railbed import ended
 from railbed.catalog import RungName
 from railbed.contract import Node
-from railbed.defaults import SSH_CONNECT_TIMEOUT_S
-from railbed.effects.bmc import of_node, power
+from railbed.defaults import INSTALL_EXTRA, SSH_CONNECT_TIMEOUT_S
 from railbed.effects.remote import Remote
-from railbed.errors import RailbedError
+from railbed.errors import HostError, RailbedError
 from railbed.operate.evidence import SHELL
 from railbed.operate.ladder import BOOTS
 
@@ -70,7 +70,7 @@ def finish(remote: Remote, node: Node, rung: str) -> None:
     if rung not in BOOTS:
         return
     if rung == "power-cycle" and node.bmc:
-        power.turn_on(of_node.connect(remote.work, node))
+        _at_bmc(remote, node, "turn_on")
     wait_up(remote, node.name, "")
 
 
@@ -111,5 +111,18 @@ def _reboot(remote: Remote, name: str, before: str) -> str:
 
 def _power_cycle(remote: Remote, node: Node, before: str) -> str:
     """Off, then on, at the BMC: it is asked for its serial number each time, and nothing is done to another machine."""
-    power.cycle(of_node.connect(remote.work, node))
+    _at_bmc(remote, node, "cycle")
     return wait_up(remote, node.name, before)
+
+
+def _at_bmc(remote: Remote, node: Node, action: Literal["cycle", "turn_on"]) -> None:
+    """An action of ``effects/bmc/power``, whose client is of the extra `metal`: nobody else has to have it."""
+    try:
+        from railbed.effects.bmc import of_node, power
+    except ImportError as lacking:
+        raise HostError(
+            f"this machine lacks the client of BMCs: {lacking}", code="DOCTOR", found="not installed",
+            allowed="the Python package `sushy`", hint=INSTALL_EXTRA.format(kind="metal"),
+        ) from None  # fmt: skip
+    act = {"cycle": power.cycle, "turn_on": power.turn_on}[action]
+    act(of_node.connect(remote.work, node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,14 @@ def test_a_bmc_that_is_not_to_be_reached_is_a_reason_and_no_end(
         monkeypatch.delenv(variable, raising=False)
     node = contract.node("h100-1").model_copy(update={"bmc": "https://127.0.0.1:1"})
     assert "no user and password" in rungs.take(Remote(work, contract), node, "power-cycle", "old")
+
+
+def test_a_power_cycle_without_the_extra_says_what_is_missing(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator's machine may lack the extra `metal`; every other rung is there."""
+    asked = answers(monkeypatch, [""])
+    monkeypatch.setitem(sys.modules, "railbed.effects.bmc.power", None)
+    monkeypatch.delattr("railbed.effects.bmc.power", raising=False)
+    found = rungs.take(Remote(work, contract), contract.node("h100-1"), "power-cycle", "old")
+    assert "lacks the client of BMCs" in found and asked == []
