@@ -18,10 +18,11 @@ SCRIPT = f"""
 timeout -k 2 40 /opt/railbed/checks/healthcheck --report
 code=$?
 printf '%s\\n' '{MARK}'
-timeout -k 2 20 {shlex.join([*xids.LOG, "--grep=Xid", "--lines=500"])}
+timeout -k 2 20 {shlex.join([*xids.LOG, "--grep=Xid"])} | tail -n 500
 [ "$code" -le 3 ] && [ "$code" -ne 2 ]
 """
-"""Of the health check 0 is nothing, 1 a fault of the node, 3 something else; 2: nobody says what the node should be."""
+"""Of the health check 0 is nothing, 1 a fault of the node, 3 something else; 2: nobody says what the node should be. Not
+`--lines`: with `--grep` it prints the newest entry first (journalctl(1)), and a reset would come before what it ended."""
 _BROKEN = re.compile(r"^broken: ([a-z0-9-]{1,64}) \((.{1,80}?)\): (.*)$", re.MULTILINE)
 _ACTION = re.compile(r"to 0x[0-9a-f]+ \(([A-Za-z0-9 ]{1,40})\)")
 """XID 154: ``GPU recovery action changed from 0x0 (None) to 0x1 (GPU Reset Required)`` (NVIDIA, "XID Errors")."""
