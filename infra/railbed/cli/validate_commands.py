@@ -47,11 +47,16 @@ def run_validate(
     reason: list[str] = typer.Option(  # noqa: B008
         [], "--reason", help="Why; one for all, or one per --accept-unproven."
     ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the full run that was interrupted; its long steps that passed stay."
+    ),
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Measure every claim in scope and judge it: exit 0 pass, 1 fail, 3 unproven."""
     work = workspace(stack)
     accepting = _accepting(accept_unproven, reason)
+    if resume and (node or claim or quick or accepting):
+        raise UsageError("a run that goes on has the options that it began with", path="--resume")
     contract = contract_store.load(work)
     with flow.operating(work, "validate"):
         found = validate.run(
@@ -61,6 +66,7 @@ def run_validate(
             only=[node] if node else [],
             claim=claim,
             accept=accepting,
+            resume=resume,
             progress=_say,
         )
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
@@ -34,6 +35,7 @@ IN_A_STEP = ("node.limits",)
 
 SCRIPT = """
 set -u
+printf 'railbed booted %s %s\n' "$(cat /proc/sys/kernel/random/boot_id)" "$(systemctl show -P UserspaceTimestampMonotonic)" >&2
 folder=$(mktemp -d /tmp/railbed-checks.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 tar -xzf - -C "$folder" || exit 3
@@ -46,7 +48,9 @@ code=$?
 cat "$RAILBED_RESULTS" || exit 4
 [ "$code" -le 1 ] || [ "$code" -eq 5 ]
 """
-"""Exit status 1 of pytest means that a check failed, 5 that none was selected: both are results."""
+"""Exit status 1 of pytest means that a check failed, 5 that none was selected: both are results. A container has its host's boot
+id, so the start of its own first process counts too."""
+BOOTED = re.compile(r"^railbed booted ([0-9a-f-]{36} \d+)$", re.MULTILINE)
 
 
 def bundle(wanted: dict[str, Any]) -> bytes:
@@ -109,6 +113,8 @@ def _ask(
     result = validation.remote.run(
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
     )
+    if booted := BOOTED.search(result.stderr):
+        validation.boots[name] = booted[1]
     evidence = validation.keep(f"{name}/checks.txt", result.stdout + "\n" + result.stderr)
     # A node whose processes are stopped takes a connection and says nothing: ssh runs out of time.
     if result.returncode in (ended.SSH_FAILED, TIMED_OUT):

@@ -42,6 +42,7 @@ from railbed.validate import (
     records,
     schedule,
     storage,
+    unfinished,
 )
 from railbed.validate import room as space
 from railbed.validate.answers import Answers, total
@@ -79,6 +80,7 @@ def run(
     only: Sequence[str] = (),
     claim: str | None = None,
     accept: Mapping[str, str] | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
     widen: bool = True,
     room: bool = True,
@@ -86,13 +88,15 @@ def run(
     """Validates a stack, or the part of it that the filters leave.
 
     ``claim`` is a glob; ``accept`` maps claims that may stay unproven to the reason. A full run that passes
-    writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. ``widen``: where some
-    nodes are held, idle ones may be held with them meanwhile. ``room``: whether it is refused first where the disk may be too
-    full for the report. Raises UsageError for filters that match nothing, RailbedError ``REPORT_ROOM``, and Unwritten with the
-    report that the disk did not take. Whatever cannot be measured ends as ``unproven`` in the report, not as an exception.
+    writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. ``resume``: a full run
+    that was interrupted goes on in its folder, with what it was to accept. ``widen``: where some nodes are held, idle ones may be
+    held with them meanwhile. ``room``: whether it is refused first where the disk may be too full for the report. Raises
+    UsageError for filters that match nothing and where nothing was interrupted, RailbedError ``REPORT_ROOM``, and Unwritten with
+    the report that the disk did not take. Whatever cannot be measured ends as ``unproven`` in the report, not as an exception.
     """
     scope = select(contract, quick=quick, only=only, pattern=claim)
-    accepting = _checked(accept or {}, contract)
+    before = unfinished.read(work, contract, datetime.now(UTC)) if resume else None
+    accepting = _checked(before.run.accepting if before else accept or {}, contract)
     say = progress or _silent
     if room:
         # A pattern that leaves everything, such as that of drift, writes as much as none.
@@ -100,14 +104,17 @@ def run(
         space.require(work.reports, len(only or contract.nodes), part=part, undone="measured")
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
-    started, folder = now_iso(), _folder(work, must=room)
+    if scope.whole and not before and (old := unfinished.interrupted(work, datetime.now(UTC))):
+        say(f"the validation of {old.name} was interrupted; `railbed validate --resume` would continue it")
+    started, folder = (before.run.started, before.folder) if before else (now_iso(), _folder(work, must=room))
     accepts = bool(only) and not (quick or claim)
     known = {} if scope.whole or accepts else identity.accepted(work)
     validation = ValidationRun(
         contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known,
         named=as_observed.named(contract, observations.read(work)), stack_id=secrets.stack_id(work),
     )  # fmt: skip
-    seconds = _ask(validation, widen=widen)
+    course = unfinished.Course(work, validation, started, accepting, before.run if before else None)
+    seconds = _ask(validation, course, widen=widen)
     claims = answers.complete()
     verdict = total(claims, accepting)
     if validation.unkept:
@@ -152,11 +159,13 @@ def _silent(_: str) -> None:
     return
 
 
-def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
+def _ask(validation: ValidationRun, course: unfinished.Course, *, widen: bool) -> dict[str, float]:
     """Runs every step; returns the seconds of each. One that breaks off leaves its claims open, and the next goes on."""
-    seconds: dict[str, float] = {}
+    seconds = course.seconds
 
     def step(name: str, work: Callable[[ValidationRun], None]) -> None:
+        if name in course.steps:
+            return
         began = time.monotonic()
         try:
             work(validation)
@@ -165,7 +174,12 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
                 validation.answers.why(pattern, f"{name} broke off: {broken.message}")
         seconds[name] = round(time.monotonic() - began, 1)
 
-    step(*STEPS[0])
+    def whole(name: str, work: Callable[[ValidationRun], None]) -> None:
+        step(name, work)
+        if name not in course.steps:
+            course.ended(name)
+
+    whole(*STEPS[0])
     shared = validation.scope.asks("collective.*") or job.asked(validation) or checkpoint.asked(validation)
     with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
@@ -174,7 +188,9 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
             if name == measurements.RAILS.step:
                 step(measurements.PORT_COUNTERS.step, port_errors.begin)
                 step(measurements.OPTICS.step, optics.begin)
-            step(name, work)
+            whole(name, work)
+            if name == measurements.NODE_SUITE.step:
+                course.take_over()
     return seconds
 
 
@@ -215,6 +231,7 @@ def _folder(work: Workspace, *, must: bool) -> Path:
 
 def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
     records.write_json(report, folder)
+    (folder / unfinished.FILE).unlink(missing_ok=True)
     files.replace(folder / "junit.xml", records.junit(report))
     files.replace(folder / exports.CTRF, exports.ctrf(report))
     files.replace(folder / exports.METRICS, exports.openmetrics(report))

@@ -67,6 +67,8 @@ class ValidationRun:
     """In which steps may start: that of acceptance; a search for settings has one of its own."""
     unreachable: dict[str, str] = field(default_factory=dict)
     """Node → how reaching it failed."""
+    boots: dict[str, str] = field(default_factory=dict)
+    """Node → what differs after each boot of it; nodes that answered only."""
     known: Mapping[str, Identity] = field(default_factory=dict)
     """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
     ports_before: dict[str, dict[str, Port]] = field(default_factory=dict)
