@@ -45,16 +45,18 @@ RAW_NODE = {
     "node_filesystem_files_free": "filesystem", "node_filesystem_files": "filesystem",
     "node_filesystem_readonly": "filesystem", "node_edac_uncorrectable_errors_total": "edac",
     "node_edac_correctable_errors_total": "edac", "node_network_carrier_down_changes_total": "netclass",
+    "node_cpu_seconds_total": "cpu", "node_memory_MemAvailable_bytes": "meminfo", "node_memory_MemTotal_bytes": "meminfo",
     "node_textfile_mtime_seconds": "textfile", "node_textfile_scrape_error": "textfile",
 }  # fmt: skip
 """Metric of the node exporter → its collector; all are on by default (prometheus/node_exporter 1.5 and 1.7, README and the
 collectors' sources)."""
 OF_PROMETHEUS = {
-    "up", "prometheus_rule_evaluation_failures_total", "prometheus_notifications_alertmanagers_discovered",
+    "up", "ALERTS", "prometheus_rule_evaluation_failures_total", "prometheus_notifications_alertmanagers_discovered",
     "prometheus_notifications_errors_total", "prometheus_notifications_dropped_total",
     "alertmanager_notifications_failed_total",
 }  # fmt: skip
-"""Prometheus, "Jobs and instances"; its own rules/manager.go and notifier/notifier.go; Alertmanager's notify/notify.go."""
+"""Prometheus, "Jobs and instances", "Alerting rules" (ALERTS); its own rules/manager.go and notifier/notifier.go; Alertmanager's
+notify/notify.go."""
 TEAMS = set(get_args(Team))
 """Who routes of a spec may name."""
 
@@ -64,7 +66,7 @@ def asked(expression: str) -> set[str]:
     bare = re.sub(r'"[^"]*"', '""', expression)
     bare = re.sub(r"\{[^}]*\}", "", bare)
     bare = re.sub(r"\b(by|on|group_left|without) \([^)]*\)", "", bare)
-    return set(re.findall(r"\b(up|[A-Za-z]+(?:_[A-Za-z0-9:]+)+)\b(?! ?\()", bare)) - {
+    return set(re.findall(r"\b(up|ALERTS|[A-Za-z]+(?:_[A-Za-z0-9:]+)+)\b(?! ?\()", bare)) - {
         "max_over_time",
         "label_replace",
     }
