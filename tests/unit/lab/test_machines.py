@@ -86,7 +86,7 @@ def test_grub_boots_what_the_disk_says_with_the_lab_s_words(tmp_path: Path) -> N
 
 def test_every_rail_has_its_cable_and_its_place_behind_its_gpus_switch(tmp_path: Path) -> None:
     line = words(spec(tmp_path))
-    cards = {one["netdev"]: one for one in devices(line, "virtio-net-pci")}
+    cards = {one["netdev"]: one for one in devices(line, "e1000e")}
     assert set(cards) == {"mgmt", *(f"rail{r}" for r in range(8))}
     assert cards["mgmt"]["bus"] == "pcie.0"
     above = {one["id"]: one["bus"] for one in devices(line, "xio3130-downstream")}

@@ -55,9 +55,9 @@ class MachineSpec:
 def boot_of(spec: MachineSpec) -> qemu.Boot:
     """QEMU's arguments."""
     host, image = spec.host, MachineImage(Path(spec.host.image))
-    cards = [qemu.Card(cabling.tap(network.MANAGEMENT), network.mac(0, host.octet), host.mtu)]
+    cards = [qemu.Card(cabling.tap(network.MANAGEMENT), network.mac(0, host.octet))]
     cards += [
-        qemu.Card(cabling.tap(f"rail{r.index}"), network.mac(r.index + 1, host.octet), r.mtu, r.index)
+        qemu.Card(cabling.tap(f"rail{r.index}"), network.mac(r.index + 1, host.octet), r.index)
         for r in host.rails
     ]
     return qemu.Boot(
