@@ -20,11 +20,10 @@ from railbed.validate import flow_perftest
 from railbed.validate.answers import judged
 from railbed.validate.flow_tool import Flow
 from railbed.validate.pairs import ring_flows
-from railbed.validate.survey import Survey, able, blocked, lit, rails_at_fault
+from railbed.validate.survey import Survey, able, blocked, enough, lit, rails_at_fault
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.isolation"
-NODES = 2
 READ_S = 20.0
 NO_ANSWER = re.compile(r"Failed status 12\b|transport retry counter exceeded")
 """How perftest ends where it sent and nobody answered: IBV_WC_RETRY_EXC_ERR of libibverbs, by number in releases before
@@ -41,8 +40,7 @@ def run(validation: ValidationRun) -> None:
     asked = {q.node: q for q in validation.scope.get(CLAIM) if q.node in {node.name for node in free}}
     if not asked:
         return
-    if len(free) < NODES:
-        validation.answers.why(CLAIM, f"{len(free)} nodes can take part, needs {NODES}")
+    if not enough(validation, CLAIM, free):
         return
     survey = Survey(validation, free)
     tables, own = _read(survey), validation.contract.pkey
