@@ -89,7 +89,9 @@ class Going:
         seen = picture.take(self.contract, self.work, self.scheduler)
         if before := begun_with(seen.index, name):
             return before == self.node.identity.value
-        guards.require(guards.refusals(seen, [name], Action.REPLACE))
+        found = guards.refusals(seen, [name], Action.REPLACE)
+        guards.note(journal, self.contract, found)
+        guards.require(found)
         drain.drain(self.scheduler, name, seen.states, f"{REPAIR_PREFIX} replaced,", self.step)
         acceptance.hold(self.scheduler, [name])
         # Between the look and the drain a job may have begun; from here on none does.

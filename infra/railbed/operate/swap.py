@@ -202,8 +202,9 @@ def swap(
         return _planned(contract, work, run.node, spare, seen, done=True)
     node = require(contract, name, seen)
     spare = choose(node, seen)
-    refusals = guards.require(guards.refusals(seen, [name], Action.SWAP), force)
-    run = _Run(contract, work, scheduler, node, say)
+    run, found = _Run(contract, work, scheduler, node, say), guards.refusals(seen, [name], Action.SWAP)
+    guards.note(run.journal, contract, found)
+    refusals = guards.require(found, force)
     run.journal.write(
         BEGIN, node=name, spare=spare.name, by=operator(), reason=force, guards=guards.overridden(refusals)
     )
