@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
 from railbed import catalog
+from railbed.effects import built_once
 from railbed.plan import node_classes
 from railbed.plan.node_classes import Kind
 
@@ -102,4 +102,4 @@ def image_digest() -> str:
         "|",
         *MASKED_UNITS,
     ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return built_once.key(parts)
