@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import yaml
 from tests.lab.conftest import RAILBED, ROOT, Cli, stacks
 from tests.lab.test_crash import kill
 
 from railbed.claims import WORKERS
+from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX
 from railbed.effects.journal_index import read
 from railbed.effects.lab import hardware
 from railbed.effects.workspace import Workspace
@@ -65,22 +66,28 @@ UNIT = f"[Service]\\nType=oneshot\\n{START}\\n[Install]\\nWantedBy=multi-user.ta
 
 
 @contextmanager
-def cluster(stack: str, *, keep: bool, folder: Path) -> Iterator[Cli]:
-    """Four nodes, a spare that is kept for a swap, one tenant with a user. ``keep``: what it makes, or finds, stays."""
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / OWNER)], check=True, timeout=30
-    )
-    if keep:
-        cli = Cli(Workspace(ROOT, stack))
-        _declare(cli, folder)
-        cli.json("up", status=None)
-        yield cli
-        return
-    with stacks() as make:
-        cli = make(stack, nodes=NODES, spares=SPARES)
-        _declare(cli, folder)
-        assert cli.json("up")["validate"]["verdict"] == "pass"
-        yield cli
+def cluster(stack: str, *, keep: bool) -> Iterator[tuple[Cli, Path]]:
+    """Four nodes, a spare that is kept for a swap, one tenant with a user; and the folder with the user's key. ``keep``: a stack
+    that stands stays, and is made ready the first time."""
+    with ExitStack() as ends:
+        cli = (
+            Cli(Workspace(ROOT, stack))
+            if keep
+            else ends.enter_context(stacks())(stack, nodes=NODES, spares=SPARES)
+        )
+        folder = cli.work.dir / "people"
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not (folder / OWNER).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / OWNER)],
+                check=True,
+                timeout=30,
+            )
+            _declare(cli, folder)
+            assert cli.json("up", status=None)["validate"]["verdict"] == "pass"
+        yield cli, folder
 
 
 def _declare(cli: Cli, folder: Path) -> None:
@@ -126,6 +133,8 @@ class Run:
         self.dice = random.Random(self.seed)
         self.workers = [node.name for node in self.contract.with_role(*WORKERS)]
         self.journal_from = self.work.journal_file.stat().st_size
+        self.log = self.people.folder / "operator.log"
+        """What the operator's commands print."""
 
     def told(self, what: str, **words: object) -> None:
         print(json.dumps({"at": time.strftime("%H:%M:%S"), "what": what, **words}), flush=True)
@@ -240,7 +249,7 @@ class Run:
         return name in self.at_work and self.at_work[name][0].kind.end is end
 
     def wanted(self, view: NodeView) -> bool:
-        """Whether the operator repairs this node now: something of its own is wrong, it lasts, and the long job is not on it."""
+        """Whether the operator repairs this node now: something of its own is wrong, and it lasts."""
         words = {word.strip(" ;:") for word in view.reason.replace(":", " ").split()}
         codes = sorted(word for word in words if word in FAULTS and FAULTS[word].drains)
         begun = view.lifecycle == "repairing" or (
@@ -251,13 +260,11 @@ class Run:
             return False
         since = self.seen.setdefault(view.name, time.time())
         patience = RAIL_PATIENCE_S if codes and all(FAULTS[code].part == "rail" for code in codes) else 0.0
-        busy = any(job.split(" ")[0] == self.soak.reference for job in view.jobs)
-        return not busy and time.time() - since >= patience
+        return time.time() - since >= patience
 
     def start(self, noun: str, name: str, kill_after: str = "", *, again: bool = False) -> None:
         words = ["node", "repair", name] if noun == "repair" else ["node", "settle"]
-        log = (Path(self.people.folder) / f"operator-{len(self.soak.commands)}.log").open("ab")
-        with log:
+        with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [str(RAILBED), *words, "--yes", "--stack", self.work.stack], cwd=ROOT, stdout=log, stderr=log,
                 start_new_session=True,
@@ -286,8 +293,7 @@ class Run:
         if one.again:
             killed = self.soak.kills[-1]
             self.soak.kills[-1] = Kill(killed.node, killed.after, killed.size, status)
-        log = Path(self.people.folder) / f"operator-{len(self.soak.commands) - 1}.log"
-        self.told("ended", noun=one.noun, node=one.node, status=status, said=log.read_text()[-400:])
+        self.told("ended", noun=one.noun, node=one.node, status=status, said=self.log.read_text()[-400:])
         self.command = None
 
     def recent(self, one: Command) -> list[dict[str, object]]:
@@ -301,11 +307,7 @@ class Run:
         if more and now - self.small_s > SMALL_EVERY_S and len(mine) < SMALL_MOST + 1:
             self.small_s = now
             self.people.small(self.dice.randint(*SMALL_S))
-        leaving = {
-            name
-            for name in self.workers
-            if views[name].state == "draining" and "nic-" not in views[name].reason
-        }
+        leaving = {name for name in self.workers if leaves(views[name])}
         self.people.look_after(self.soak.reference, leaving)
         self.people.hurry()
         if self.soak.ended_s is None and self.soak.reference not in mine:
@@ -327,6 +329,14 @@ class Run:
         waits = [name for name in self.at_work if not self.has_kind(name, End.QUARANTINED)]
         out = [name for name in self.workers if views[name].lifecycle not in ("healthy", "quarantined")]
         return not (self.command or waits or out or self.people.states())
+
+
+def leaves(view: NodeView) -> bool:
+    """Whether a job's owner takes it off the node: it is drained for a repair, or for something that no job outlasts."""
+    repair = view.reason.startswith(REPAIR_PREFIX)
+    return view.state == "draining" and (
+        repair or (view.reason.startswith(HEALTHCHECK_PREFIX) and "nic-" not in view.reason)
+    )
 
 
 def run_soak(cli: Cli, people: People, minutes: float, seed: int) -> Soak:
@@ -368,7 +378,7 @@ def collect(run: Run) -> None:
     soak.got = result(people.output(soak.reference))
     soak.runs = people.runs([soak.reference, *people.started])
     soak.ledger = run.cli.json("job", "ledger", soak.reference)
-    page = Path(people.folder) / "week.html"
+    page = people.folder / "week.html"
     days = (time.time() - soak.submitted_s) / 86400
     soak.weekly = run.cli.json(
         "report", "weekly", "--days", f"{max(0.01, days):.6f}", "--job", soak.reference, "-o", str(page)
@@ -385,8 +395,8 @@ def collect(run: Run) -> None:
 @contextmanager
 def rows_of(stack: str, minutes: float, seed: int, *, keep: bool) -> Iterator[Iterator[Row]]:
     """The rows of a soak on a cluster of its own, or on one that stands."""
-    with TemporaryDirectory() as folder, cluster(stack, keep=keep, folder=Path(folder)) as cli:
-        yield rows(cli, Path(folder), minutes, seed)
+    with cluster(stack, keep=keep) as (cli, folder):
+        yield rows(cli, folder, minutes, seed)
 
 
 def rows(cli: Cli, folder: Path, minutes: float, seed: int) -> Iterator[Row]:

@@ -51,9 +51,9 @@ TABLE = (
     Kind("gpu-less-memory", "gpu-memory", End.REPAIRED, 6.0, boot_mends=True),
     Kind("driver-mismatch", "driver-version", End.REPAIRED, 6.0),
     Kind("gpu-remap-failed", "gpu-row-failed", End.QUARANTINED, 4.0),
-    Kind("rail-down", "nic-down", End.PASSES, 6.0, lasts_s=60.0, on_rail=True),
-    Kind("nic-mtu", "nic-mtu", End.PASSES, 6.0, lasts_s=60.0, on_rail=True),
-    Kind("fs-hangs", "filesystem-silent", End.REPORTED, 6.0, lasts_s=60.0),
+    Kind("rail-down", "nic-down", End.PASSES, 6.0, lasts_s=100.0, on_rail=True),
+    Kind("nic-mtu", "nic-mtu", End.PASSES, 6.0, lasts_s=100.0, on_rail=True),
+    Kind("fs-hangs", "filesystem-silent", End.REPORTED, 6.0, lasts_s=100.0),
     Kind(DIES, "a node failed", End.DIED, 4.0, lasts_s=330.0),
 )
 AT_ONCE = 2

@@ -135,10 +135,9 @@ def faults(soak: Soak) -> Found:
         )
         if strange := codes - put.get(node, set()) - COMPANIONS:
             bad.append(f"a repair of {node} found {', '.join(sorted(strange))}, which nobody put in")
-    ends = Counter(str(one.kind.end) for one in soak.faults)
-    return ", ".join(f"{count} {end}" for end, count in sorted(ends.items())) or "no fault came", bad or (
-        [] if soak.faults else ["nothing was put in, so nothing is shown"]
-    )
+    bad += [] if soak.faults else ["nothing was put in, so nothing is shown"]
+    ends = [f"`{one.kind.fault}` on {one.node} {one.kind.end}" for one in soak.faults]
+    return ", ".join(ends) or "no fault came", bad
 
 
 COMPANIONS = frozenset({"xid-64"})
