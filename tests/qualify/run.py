@@ -168,7 +168,9 @@ def main() -> int:
         "--minutes", type=float, help="after which no further row starts; soak: how long faults come"
     )
     parser.add_argument("--seed", type=int, default=soak.SEED, help="soak: which faults come, and when")
-    parser.add_argument("--stack", default="", help="machines, soak: those of this stack, which stands and stays")
+    parser.add_argument(
+        "--stack", default="", help="machines, soak: those of this stack, which stands and stays"
+    )
     given = parser.parse_args()
     soaks = given.part == SOAK
     minutes = given.minutes or (soak.MINUTES if soaks else LONGEST_MINUTES)
@@ -182,7 +184,9 @@ def main() -> int:
             told = {"name": row.name, "found": row.found, "s": round(row.seconds), "problems": row.problems}
             print(json.dumps(told), flush=True)
             date = datetime.datetime.now(datetime.UTC).date().isoformat()
-            about = ABOUT[given.part] + (f" Seed {given.seed}, {minutes:g} minutes of faults." if soaks else "")
+            about = ABOUT[given.part] + (
+                f" Seed {given.seed}, {minutes:g} minutes of faults." if soaks else ""
+            )
             section = Section(given.part, about, of, date, machine(), rows, planned)
             PAGE.write_text(replaced(PAGE.read_text(), section))
             if not soaks and time.monotonic() - start > minutes * 60:

@@ -43,7 +43,7 @@ ABOUT = (
     "reports; GPUs are simulated. One repair is killed with -9. All rows are of one run."
 )
 NODES, SPARES = 4, 1
-MINUTES, SEED = 30.0, 20261201
+MINUTES, SEED = 30.0, 20261212
 TICK_S, SMALL_EVERY_S, SMALL_MOST, SMALL_S = 5.0, 20.0, 4, (15, 60)
 RAIL_PATIENCE_S = 300.0
 """A link that comes back needs no hands: the operator lets a rail's fault that long."""
@@ -228,11 +228,9 @@ class Run:
         return [event for line in lines if (event := read(line)) is not None]
 
     def operate(self, views: dict[str, NodeView]) -> None:
-        """The operator's next command, where none runs and no host is without power."""
+        """The operator's next command, where none runs."""
         if self.command:
             self.watch(self.command)
-            return
-        if any(fault.kind.fault == DIES and fault.gone_s is None for fault, _ in self.at_work.values()):
             return
         for name in self.workers:
             if self.wanted(views[name]):
@@ -346,6 +344,7 @@ def run_soak(cli: Cli, people: People, minutes: float, seed: int) -> Soak:
     run = Run(cli, people, seed)
     soak, began = run.soak, time.monotonic()
     events = draw(seed, minutes * 60)
+    soak.drawn = len(events)
     run.told(
         "begin", seed=seed, minutes=minutes, faults=[[round(one.at_s), one.kind.fault] for one in events]
     )

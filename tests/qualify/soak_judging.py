@@ -76,6 +76,8 @@ class Soak:
     """All that is judged."""
 
     faults: list[Fault] = field(default_factory=list)
+    drawn: int = 0
+    """So many were drawn: one that found no node to be put in on until the end is in none of what follows."""
     told: list[Told] = field(default_factory=list)
     journal: list[Mapping[str, Any]] = field(default_factory=list)
     """Events since the soak began, oldest first."""
@@ -137,7 +139,7 @@ def faults(soak: Soak) -> Found:
             bad.append(f"a repair of {node} found {', '.join(sorted(strange))}, which nobody put in")
     bad += [] if soak.faults else ["nothing was put in, so nothing is shown"]
     ends = [f"`{one.kind.fault}` on {one.node} {one.kind.end}" for one in soak.faults]
-    return ", ".join(ends) or "no fault came", bad
+    return f"{len(ends)} of {soak.drawn} that were drawn: {', '.join(ends) or 'none'}", bad
 
 
 COMPANIONS = frozenset({"xid-64"})
