@@ -107,7 +107,7 @@ def draw(seed: int, seconds: float, table: Sequence[Kind] = TABLE) -> list[Event
     return found
 
 
-LONG_S, LAST_SHARE = 900.0, 0.8
+LONG_S, LAST_SHARE = 600.0, 0.8
 """From this length on hosts die (Slurm gives up on one after minutes); and when the last fault comes: what is left is for its
 end."""
 
