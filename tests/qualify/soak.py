@@ -308,8 +308,10 @@ class Run:
         leaving = {name for name in self.workers if leaves(views[name])}
         self.people.look_after(self.soak.reference, leaving)
         self.people.hurry()
-        if self.soak.ended_s is None and self.soak.reference not in mine:
-            self.soak.ended_s = now
+        if self.soak.reference in mine:
+            self.soak.seen_s = now
+        elif self.soak.ended_s is None:
+            self.soak.ended_s = time.time()
 
     def tick(self, due: list[Event], *, more: bool) -> dict[str, NodeView]:
         began = time.monotonic()
