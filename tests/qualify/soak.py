@@ -145,7 +145,7 @@ class Run:
         able = [name for name in self.workers if name not in away and views[name].role != "spare"]
         same = any(fault.kind.fault == event.kind.fault for fault, _ in self.at_work.values())
         lasting = [name for name in away if views[name].lifecycle != "quarantined"]
-        if not able or same or len(lasting) >= AT_ONCE or (event.kind.fault == DIES and self.command):
+        if not able or same or len(lasting) >= AT_ONCE:
             return False
         name, kind = event.node(able), event.kind
         one = Injected(kind.fault, name, event.index, percent=50.0, side="node")
@@ -316,8 +316,9 @@ class Run:
     def tick(self, due: list[Event], *, more: bool) -> dict[str, NodeView]:
         began = time.monotonic()
         views = self.look()
-        if due and self.put_in(due[0], views):
-            due.pop(0)
+        # The first that finds its node: one that waits holds no other up.
+        if put := next((event for event in due if self.put_in(event, views)), None):
+            due.remove(put)
         self.take_back(views)
         self.users(views, more=more)
         self.operate(views)
