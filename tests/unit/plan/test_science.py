@@ -26,6 +26,8 @@ def made(
     if machine:
         pool = data["pools"][0]
         pool["machine"] = machine
+        if machine.endswith("b300"):
+            data["fabric"]["node_gbps"] = 6400
         data["platform"] |= {"switch": "nvidia/sn5600", "pools": {pool["name"]: {"storage_interface": "ens9"}}}
     data["workloads"] = [{"kind": "scientific", "gpus": gpus}]
     data["software"] |= software or {}
