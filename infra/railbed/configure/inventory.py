@@ -44,7 +44,7 @@ ALWAYS = (
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes",
     "rest_api_nodes", "dcgm_nodes", "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes",
     "lnet_nodes", "lldp_nodes", "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
-    "wheels_nodes", "alerting_nodes", "hpcx_nodes", "hpcc_nodes",
+    "wheels_nodes", "alerting_nodes", "hpcx_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "standby", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")

@@ -19,9 +19,10 @@ from railbed.defaults import COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, SSH_FANOUT, 
 from railbed.judge import science as law
 from railbed.laws import hpl
 from railbed.parse import hpl as parser
-from railbed.validate import containers, gpus, group_choice, science_programs
+from railbed.validate import containers, gpus, group_choice, science_peers, science_programs
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.conditions import watch, words
+from railbed.validate.science_peers import Kept
 from railbed.validate.science_programs import HPCC, Case, Program
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
@@ -129,20 +130,29 @@ def _hosts(
             for claim in (NODE_HPL, STREAM, REPEATABLE):
                 if claim != NODE_HPL or machine.stands_for:
                     validation.answers.why(claim, one.problem, [name])
-    rates = {
-        name: rate
+    ranks = machine.collective_ranks_per_node
+    mine = {
+        name: Kept(
+            release=validation.contract.software.release,
+            n=science_programs.size(machine, one.case)[0],
+            triad_gbytes_per_s=law.triad_gbytes_per_s(one.found, ranks),
+            digits=[row["solution"] for row in one.found["solved"]],
+        )
         for name, one in good.items()
-        if (rate := law.triad_gbytes_per_s(one.found, machine.collective_ranks_per_node)) is not None
+    }
+    science_peers.keep(validation, machine, mine)
+    everyone = {**science_peers.last(validation, machine, mine, names), **mine}
+    rates = {
+        name: one.triad_gbytes_per_s for name, one in everyone.items() if one.triad_gbytes_per_s is not None
     }
     reaches = {name: q.claim.expectation for name, q in questions[STREAM].items()}
-    digits = {name: [tuple(row["solution"]) for row in one.found["solved"]] for name, one in good.items()}
     verdicts = {
         STREAM: law.streams(rates, reaches, alike=not machine.stands_for),
-        REPEATABLE: law.repeats(digits, TIMES),
+        REPEATABLE: law.repeats({name: one.digits for name, one in everyone.items()}, TIMES),
     }
     for claim, parts in ((STREAM, ["memory"]), (REPEATABLE, ["results"])):
         for name, question in questions[claim].items():
-            if name in verdicts[claim]:
+            if name in good and name in verdicts[claim]:
                 validation.answers.add(_record(question, verdicts[claim][name], good[name], parts))
             elif name in good:
                 validation.answers.why(claim, "hpcc printed no rate of STREAM", [name])

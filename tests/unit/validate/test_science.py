@@ -80,7 +80,10 @@ class Cluster:
             text = text.replace(old, new)
         return Result((), 0, text * times, "")
 
-    def run(self, *, gpus: bool = False, hpl_floor: float = 1e-6, known: list[Claim] | None = None) -> Found:
+    def run(
+        self, *, gpus: bool = False, hpl_floor: float = 1e-6, known: list[Claim] | None = None,
+        only: tuple[str, ...] = (),
+    ) -> Found:  # fmt: skip
         size = int(8 * 80e9 * 0.8) if gpus else 640 * 640 * 8
         nodes = [n.model_copy(update={"gpus": 8}) if n.rails else n for n in self.contract.nodes]
         changes: dict[str, Any] = {"claims": known or claims(hpl_floor, size), "nodes": nodes}
@@ -92,7 +95,7 @@ class Cluster:
             changes |= {"machines": [machine], "software": software}
         made = self.contract.model_copy(update=changes)
         remote = self.fake_remote(self._answer)
-        scope = select(made)
+        scope = select(made, only=only)
         validation = ValidationRun(made, remote, scope, Answers(scope), self.folder, lambda _: None)
         validation.scheduler = Scheduler(remote)
         science.run(validation)
@@ -227,3 +230,21 @@ def test_without_a_scheduler_it_says_so(cluster: Cluster, fake_remote: Any) -> N
         ValidationRun(made, fake_remote(cluster._answer), scope, answers, cluster.folder, lambda _: None)
     )
     assert {one.reason for one in answers.complete()} == {"blocked: no scheduler answers"}
+
+
+def test_a_node_alone_is_compared_with_the_last_whole_run(cluster: Cluster) -> None:
+    """A repair validates one node: without peers it would never be given back."""
+    root = cluster.folder
+    alone = cluster.run(only=("h100-1",))["science.repeatable", "h100-1"]
+    assert alone.verdict is Verdict.UNPROVEN and "no other node" in alone.reason
+    cluster.folder = root / "whole"
+    cluster.run()
+    (root / "latest-full").symlink_to("whole")
+    cluster.folder = root / "after"
+    found = cluster.run(only=("h100-1",))
+    assert found["science.repeatable", "h100-1"].verdict is Verdict.PASS
+    assert not [key for key in found if key[1] not in ("h100-1", "")]
+    cluster.text["h100-1"] = [("HPL_Xnorm1=1401.08", "HPL_Xnorm1=1401.09")]
+    assert cluster.run(only=("h100-1",))["science.repeatable", "h100-1"].verdict is Verdict.FAIL
+    (root / "whole/evidence/science/lab-rail8.json").write_text('{"h100-0": 3, "h100-2": {"n": "x"}}')
+    assert cluster.run(only=("h100-1",))["science.repeatable", "h100-1"].verdict is Verdict.UNPROVEN
