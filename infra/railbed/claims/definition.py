@@ -143,6 +143,10 @@ class Facts(FrozenModel):
     """Ports of a leaf switch down to up; 1 where the provider does not say."""
     pool_tenants: int = 1
     """Whose hosts these are: so many tenants'; the tenants of one cluster share its hosts, and count as one."""
+    science_nodes: int = 0
+    """Nodes of the largest workload of the kind scientific; 0: the spec has none."""
+    hpl_image: str = ""
+    """File of the image of NVIDIA's HPC Benchmarks; empty: the spec names none."""
     rail_only: bool = False
     """Whether no path leads from one rail to another."""
 

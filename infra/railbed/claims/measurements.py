@@ -61,6 +61,7 @@ FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 CONTAINER = Measurement("containers", "srun --container-image")
 JOB = Measurement("job", "the reference job")
+SCIENCE = Measurement("scientific programs", "HPL and hpcc")
 MEASUREMENTS = (
     SCHEDULER,
     NODE_SUITE,
@@ -81,6 +82,7 @@ MEASUREMENTS = (
     CHECKPOINT,
     CONTAINER,
     JOB,
+    SCIENCE,
 )
 """Those that this release has, in the order in which a validation runs them."""
 

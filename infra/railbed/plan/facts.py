@@ -8,7 +8,7 @@ from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
 from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
-from railbed.plan import images, node_classes
+from railbed.plan import images, node_classes, science
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
 from railbed.software import compat
 from railbed.spec import ClusterSpec
@@ -70,6 +70,8 @@ def of(
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
         pool_tenants=len({pool.tenant for pool in pools}),
+        science_nodes=max((one.nodes for one in science.jobs(spec)), default=0),
+        hpl_image=software.hpc_benchmarks.path if software.hpc_benchmarks else "",
         rail_only=lab or (place is not None and place.rail_only),
     )
 

@@ -42,6 +42,7 @@ def refused(spec: ClusterSpec) -> Iterator[Refusal]:
         "software.mirror": (spec.software.mirror, "a mirror", "remove it: nothing is installed on the nodes"),
         "software.os": (spec.software.os, "an operating system", "remove it: nothing is installed on the nodes"),
         "software.container_image": (spec.software.container_image, "containers of Slurm", "remove it"),
+        "software.hpc_benchmarks": (spec.software.hpc_benchmarks, "containers of Slurm", "remove it"),
         "job_topology": (spec.job_topology != "auto", "a topology of Slurm", "remove it"),
         "scheduler_api": (spec.scheduler_api != "none", "Slurm's REST interface", "remove it"),
     }  # fmt: skip

@@ -82,7 +82,7 @@ def run(validation: ValidationRun) -> None:
             questions[question.node] = question
     if not questions:
         return
-    if reason := _other_image(validation, scheduler, image.path, image.sha256):
+    if reason := other_image(validation, scheduler, image.path, image.sha256):
         validation.answers.why(CLAIM, reason, list(questions))
         return
     for nodes in gpus.together(validation, list(questions)):
@@ -94,7 +94,7 @@ def _blocked(validation: ValidationRun, node: str) -> str:
     return f"blocked by {NEEDS} on {node}" if known and known.verdict is not Verdict.PASS else ""
 
 
-def _other_image(validation: ValidationRun, scheduler: Scheduler, path: str, sha256: str) -> str:
+def other_image(validation: ValidationRun, scheduler: Scheduler, path: str, sha256: str) -> str:
     """Why the file is not known to be the image that the spec names; empty where it is. Read as the user who needs it."""
     read = [*AS_USER, "timeout", "-k", "5", str(LIMIT_S), "sha256sum", path]
     said = validation.remote.run(scheduler.controller, read, timeout_s=LIMIT_S + SSH_S, check=False)

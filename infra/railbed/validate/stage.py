@@ -41,6 +41,7 @@ from railbed.validate import (
     rails,
     records,
     schedule,
+    science,
     storage,
     unfinished,
 )
@@ -68,6 +69,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.CONTAINER.step, containers.run),
     (measurements.JOB.step, job.run),
+    (measurements.SCIENCE.step, science.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
 
