@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-from tests.lab.conftest import RAILBED, ROOT, Cli, stacks
+from tests.lab.conftest import RAILBED, ROOT, Cli
 from tests.lab.test_crash import kill
 
 from railbed.claims import WORKERS
 from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX
 from railbed.effects.journal_index import read
 from railbed.effects.lab import hardware
-from railbed.effects.workspace import Workspace
 from railbed.operate import nodes
 from railbed.operate.nodes import NodeView
 from railbed.platforms.lab import faults
@@ -34,15 +31,16 @@ from railbed.validate.node.faults import FAULTS
 
 from . import jobs, soak_judging
 from .page import Row
+from .soak_cluster import cluster
 from .soak_events import AT_ONCE, DIES, End, Event, draw
-from .soak_jobs import OWNER, PACE_S, STEPS_PER_MINUTE, TENANT, People, result
-from .soak_judging import CONDITIONS, Fault, Kill, Soak, Told
+from .soak_jobs import PACE_S, STEPS_PER_MINUTE, People, result
+from .soak_judging import CONDITIONS
+from .soak_record import Fault, Kill, Soak, Told
 
 ABOUT = (
     "Faults of the library, drawn with a seed, while users' jobs run in real Slurm and an operator repairs what the health check "
     "reports; GPUs are simulated. One repair is killed with -9. All rows are of one run."
 )
-NODES, SPARES = 4, 1
 MINUTES, SEED = 30.0, 20261212
 TICK_S, SMALL_EVERY_S, SMALL_MOST, SMALL_S = 5.0, 20.0, 4, (15, 60)
 RAIL_PATIENCE_S = 300.0
@@ -63,40 +61,6 @@ COMES_BACK = "/etc/systemd/system/gpu-comes-back.service"
 START = f"ExecStart=/bin/cp {hardware.HARDWARE} {hardware.STATE}"
 UNIT = f"[Service]\\nType=oneshot\\n{START}\\n[Install]\\nWantedBy=multi-user.target\\n"
 """What a boot does to a GPU that is off the bus, as in tests/lab/test_cluster_repair.py: a file says which GPUs there are."""
-
-
-@contextmanager
-def cluster(stack: str, *, keep: bool) -> Iterator[tuple[Cli, Path]]:
-    """Four nodes, a spare that is kept for a swap, one tenant with a user; and the folder with the user's key. ``keep``: a stack
-    that stands stays, and is made ready the first time."""
-    with ExitStack() as ends:
-        cli = (
-            Cli(Workspace(ROOT, stack))
-            if keep
-            else ends.enter_context(stacks())(stack, nodes=NODES, spares=SPARES)
-        )
-        folder = cli.work.dir / "people"
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
-        if not (folder / OWNER).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / OWNER)],
-                check=True,
-                timeout=30,
-            )
-            _declare(cli, folder)
-            assert cli.json("up", status=None)["validate"]["verdict"] == "pass"
-        yield cli, folder
-
-
-def _declare(cli: Cli, folder: Path) -> None:
-    document = yaml.safe_load(cli.work.stack_file.read_text())
-    wanted = document["config"]["railbed:cluster"]
-    wanted["pools"][0]["spare_jobs"] = "none"
-    wanted["users"] = {OWNER: {"keys": [(folder / f"{OWNER}.pub").read_text().strip()]}}
-    wanted["tenants"] = [{"name": TENANT, "members": [OWNER], "project": {"filesystem": "scratch"}}]
-    cli.work.stack_file.write_text(yaml.safe_dump(document))
 
 
 @dataclass

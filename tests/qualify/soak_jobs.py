@@ -20,7 +20,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.parse.sacct import JobRun
 
-from .soak_judging import Small
+from .soak_record import Small
 
 OWNER, TENANT = "alice", "soak"
 FOLDER = f"/scratch/projects/{TENANT}"

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from tests.qualify import soak_events, soak_jobs, soak_judging
 from tests.qualify.soak_events import AT_ONCE, BOOTS, QUARANTINES, REPAIRS, TABLE, End, draw
-from tests.qualify.soak_judging import CONDITIONS, Fault, Kill, Small, Soak, Told
+from tests.qualify.soak_judging import CONDITIONS
+from tests.qualify.soak_record import Fault, Kill, Small, Soak, Told
 
 from railbed.defaults import REPAIRS_PER_POOL_HOUR_LEAST
 from railbed.parse.sacct import JobRun
