@@ -285,24 +285,22 @@ def _start(validation: ValidationRun, machine: Machine, case: Case, attempt: int
         machine, validation.node(nodes[0]).gpus, case, reservation=validation.reservation_for(nodes)
     )
     limit = science_programs.limit_s(machine, case) + STEP_WAIT_S + SSH_S
-    said = validation.remote.run(
-        controller,
-        argv,
-        stdin=SCRIPT.read_text(),
-        timeout_s=limit,
-        check=False,
-        keep_bytes=FABRIC_OUTPUT_BYTES,
-    )
+    out, err, problem = "", "", ""
+    for _ in range(case.times):
+        said = validation.remote.run(
+            controller, argv, stdin=SCRIPT.read_text(), timeout_s=limit, check=False, keep_bytes=FABRIC_OUTPUT_BYTES
+        )  # fmt: skip
+        out, err = out + said.stdout, err + said.stderr
+        if not said.ok:
+            problem = ended.why(said, case.program.name, nodes[0] if len(nodes) == 1 else controller)
+            break
     where = nodes[0] if len(nodes) == 1 else f"{len(nodes)}-nodes"
     name = f"science/{case.program.name}-{where}" + (f"-{attempt}" if attempt > 1 else "")
-    evidence = validation.keep(f"{name}.txt", said.stdout)
-    if said.stderr.strip():
-        validation.keep(f"{name}.stderr.txt", said.stderr)
-    found = parser.plain(said.stdout)
-    problem = ""
-    if not said.ok:
-        problem = ended.why(said, case.program.name, nodes[0] if len(nodes) == 1 else controller)
-    elif not found["solved"]:
+    evidence = validation.keep(f"{name}.txt", out)
+    if err.strip():
+        validation.keep(f"{name}.stderr.txt", err)
+    found = parser.plain(out)
+    if not problem and not found["solved"]:
         problem = f"{case.program.name} printed no result"
     return Start(case, found, problem, evidence)
 

@@ -92,6 +92,7 @@ class Case:
     size_bytes: int
     """Of the matrix."""
     times: int = 1
+    """Steps one after the other: a task of one step can be a rank of MPI once."""
     tflops: float | None = None
     """At which it is solved where all is well; None: nobody knows."""
 
@@ -106,7 +107,7 @@ def limit_s(machine: Machine, case: Case) -> int:
     """Seconds after which a start is ended."""
     n = hpl.order(case.size_bytes, case.program.block)
     work = SLOWEST * hpl.seconds(n, case.tflops) if case.tflops and not machine.stands_for else 0.0
-    return int((case.program.limit_s + work) * machine.slowdown) * case.times
+    return int((case.program.limit_s + work) * machine.slowdown)
 
 
 def start(machine: Machine, gpus: int, case: Case, *, reservation: str = "") -> tuple[str, ...]:
@@ -128,5 +129,5 @@ def start(machine: Machine, gpus: int, case: Case, *, reservation: str = "") -> 
     )  # fmt: skip
     return (
         "timeout", "-k", "5", str(limit), "env", "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "OMPI_MCA_mpi_yield_when_idle=1",
-        *step, "sh", "-s", str(case.times), program.file, INPUT.format(n=n, nb=nb, p=p, q=q), *program.argv,
+        *step, "sh", "-s", program.file, INPUT.format(n=n, nb=nb, p=p, q=q), *program.argv,
     )  # fmt: skip
