@@ -23,6 +23,9 @@ def refused(spec: ClusterSpec) -> Iterator[Refusal]:
                 "use scheduler: slurm, or `platform: {kind: kubernetes}` for a cluster that is there already",
             )
         return
+    if spec.platform.checks is not None and spec.platform.driver == "gpu_operator":
+        hint = "remove it: the operator's driver and its programs are in a container, where this release does not look"
+        yield "checks of nodes whose driver is the GPU Operator's", "platform.checks", hint
     if spec.scheduler != "kubernetes":
         yield f"scheduler {spec.scheduler}", "scheduler", "use scheduler: kubernetes"
     for index, pool in enumerate(spec.pools):
@@ -56,9 +59,12 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     """What a user should know: this release proves little there, and a gate opens by an operator's word only."""
     if not isinstance(spec.platform, KubernetesPlatform):
         return
+    measured = "`scheduler.state`"
+    if spec.platform.checks is not None:
+        measured += " and, by a Job on each node, GPUs, driver, NVLink, PCIe and memory"
     message = (
-        "this release measures `scheduler.state` on Kubernetes and nothing else: every other essential claim stays unproven, "
-        "and no certificate is issued"
+        f"this release measures {measured} on Kubernetes and nothing else: every other essential claim stays unproven, and no "
+        "certificate is issued"
     )
     yield Warned(code="NOT_MEASURED", path=f"{where}.platform.kind", message=message)
     if spec.platform.gate:

@@ -35,6 +35,11 @@ RIGHTS = {
     (RBAC, "roles"): KEPT, (RBAC, "rolebindings"): KEPT, (RBAC, "clusterroles"): KEPT, (RBAC, "clusterrolebindings"): KEPT,
 }  # fmt: skip
 """API group and resource → verbs that `up`, `node` and `destroy` need, on the cluster as a whole."""
+CHECK_RIGHTS = {
+    ("batch", "jobs"): ("create", "delete", "get", "list"), ("", "configmaps"): ("create", "delete", "get"),
+    ("", "pods"): ("get", "list"), ("", "pods/log"): ("get",),
+}  # fmt: skip
+"""The same of `validate`, where the spec names an image for checks."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,11 @@ def require_version(api: Api) -> str:
     return text
 
 
-def require_rights(api: Api) -> None:
-    """Raises RailbedError naming the rights that the context's user lacks."""
+def require_rights(api: Api, *, checks: bool = False) -> None:
+    """Raises RailbedError naming the rights that the context's user lacks. ``checks``: Jobs are to check nodes, too."""
     lacking = []
-    for group, resource, verb in ((*what, verb) for what, verbs in RIGHTS.items() for verb in verbs):
+    wanted = [*RIGHTS.items(), *(CHECK_RIGHTS.items() if checks else ())]
+    for group, resource, verb in dict.fromkeys((*what, verb) for what, verbs in wanted for verb in verbs):
         kind, _, part = resource.partition("/")
         asked = {"group": group, "resource": kind, "verb": verb, **({"subresource": part} if part else {})}
         answer = api.request(
