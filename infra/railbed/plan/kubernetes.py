@@ -26,6 +26,12 @@ def refused(spec: ClusterSpec) -> Iterator[Refusal]:
     if spec.platform.checks is not None and spec.platform.driver == "gpu_operator":
         hint = "remove it: the operator's driver and its programs are in a container, where this release does not look"
         yield "checks of nodes whose driver is the GPU Operator's", "platform.checks", hint
+    if spec.platform.kueue is not None and spec.platform.kueue.installed_by == "railbed":
+        hint = "install Kueue 0.17 as its documentation says, and say `installed_by: site`: no digest of its chart is known here"
+        yield "a chart of Kueue", "platform.kueue.installed_by", hint
+    if spec.platform.kueue is not None and not spec.platform.tenants:
+        hint = "name `platform.tenants`: each gets a queue"
+        yield "queues without tenants", "platform.kueue", hint
     if spec.scheduler != "kubernetes":
         yield f"scheduler {spec.scheduler}", "scheduler", "use scheduler: kubernetes"
     for index, pool in enumerate(spec.pools):
@@ -70,6 +76,6 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     if spec.platform.gate:
         message = (
             "nodes keep pods away until they pass, and in this release they pass only where their operator accepts each "
-            "essential claim unproven (`railbed validate --accept-unproven CLAIM --reason REASON`)"
+            "essential claim that stays unproven (`railbed validate --accept-unproven CLAIM --reason REASON`)"
         )
         yield Warned(code="GATE_BY_HAND", path=f"{where}.platform.gate", message=message)

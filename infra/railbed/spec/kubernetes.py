@@ -42,6 +42,19 @@ class Checks(SpecModel):
     """Image with Python ≥ 3.9, pytest, pytest-testinfra and nsenter, by its digest: what runs as root on every node is known."""
 
 
+class Kueue(SpecModel):
+    """Queues in which the jobs of tenants wait until all their pods have a place at once (kueue.sigs.k8s.io)."""
+
+    installed_by: Literal["site", "railbed"] = "site"
+    """Who installs Kueue itself. railbed does not yet: the digest of its chart was never published to this release."""
+    topology: list[LabelKey] = Field(default=[], max_length=15)
+    """Labels of nodes that say where they are, from the outermost on, e.g. block, then leaf; the node itself is added. A job may
+    ask to be within one of them. Without any, jobs start as wholes, and anywhere."""
+    preemption: bool = False
+    """Whether a tenant's job of a higher priority class takes the place of its own of a lower one. Kueue suspends that one, which
+    ends its pods, and starts it anew once there is room."""
+
+
 class KubernetesPlatform(PlatformModel):
     """A Kubernetes cluster that is there already; railbed makes none, and installs nothing on its nodes."""
 
@@ -62,5 +75,7 @@ class KubernetesPlatform(PlatformModel):
     """Whether a node that never passed carries a taint, so that no new pod comes to it."""
     checks: Checks | None = None
     """Without it nothing of railbed runs on the nodes, and what only they can show stays unproven."""
+    kueue: Kueue | None = None
+    """Without it the scheduler places the pods of a job one by one."""
     tenants: dict[Name, Tenant] = Field(default={}, max_length=256)
     """Namespace → who shares the cluster in it."""

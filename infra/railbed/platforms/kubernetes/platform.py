@@ -20,6 +20,7 @@ from railbed.platforms.cloud.members import Member
 from railbed.platforms.kubernetes import discover
 from railbed.platforms.kubernetes.checking import Checking
 from railbed.platforms.kubernetes.discover import CLUSTER_LABEL, Cluster
+from railbed.platforms.kubernetes.queues import SEES_QUEUES, Queues
 from railbed.platforms.kubernetes.support import SUPPORT
 from railbed.platforms.kubernetes.system import System
 from railbed.platforms.kubernetes.tenants import Tenant
@@ -55,8 +56,13 @@ def declare(plan: ClusterPlan, place: KubernetesPlatform, cluster_id: str) -> Sy
     system = System(plan.name, system_namespace(plan.name), labels, opts)
     if place.checks is not None:
         Checking(checks_namespace(plan.name), system, labels, opts)
-    for name, wanted in place.tenants.items():
-        Tenant(name, wanted, labels, opts, spaces)
+    sees = [SEES_QUEUES] if place.kueue is not None else []
+    tenants: dict[str, pulumi.Resource] = {
+        name: Tenant(name, wanted, labels, opts, spaces, sees) for name, wanted in place.tenants.items()
+    }
+    if place.kueue is not None:
+        gpus = {pool.name: pool.nodes * pool.machine.gpus for pool in plan.pools}
+        Queues(plan.name, place, gpus, labels, opts, tenants)
     return system
 
 
