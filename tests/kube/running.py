@@ -55,15 +55,18 @@ class ControlPlane:
     log: Path = field(init=False)
     """What the pods of checks printed, says whoever writes it."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    programs_of: dict[str, Path] = field(default_factory=dict)
+    """Name → program, of those that are not among ``programs``."""
 
     def api(self) -> Api:
         return apis.opened(str(self.kubeconfig), kube_api.CONTEXT)
 
     def start(self, name: str, *words: str) -> None:
         """One of the programs; it is killed when this process ends, however that comes about."""
+        program = self.programs_of.get(name, self.programs / name)
         with (self.folder / f"{name}.log").open("wb") as log:
             self.running[name] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", self.programs / name, *words], cwd=self.folder,
+                ["setpriv", "--pdeathsig", "KILL", "--", program, *words], cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
