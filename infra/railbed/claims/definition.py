@@ -12,7 +12,7 @@ from typing import Concatenate, Literal, ParamSpec
 from pydantic import Field
 
 from railbed.catalog import FilesystemOffer, Machine
-from railbed.claims.measurements import Measurement
+from railbed.claims.measurements import Measurement, Reach
 from railbed.claims.records import WORKERS, Claim, Expectation, FrozenModel
 
 RUNBOOKS = "docs/runbooks"
@@ -111,8 +111,8 @@ class Facts(FrozenModel):
     """Hosts with rails: compute nodes and spares."""
     has_fabric: bool
     has_scheduler: bool
-    kubernetes: bool = False
-    """Whether that is Kubernetes: nodes take no login then."""
+    reach: Reach = Reach.LOGIN
+    """How this release gets at its nodes."""
     filesystems: list[Filesystem]
     """The first is the one that jobs save on."""
     checkpoint: Checkpoint | None
@@ -251,8 +251,8 @@ class Definition:
             roles=list(self.roles),
             expectation=found.reach,
             simulated=self.hardware and facts.stands_in,
-            measured_by=self.by.tool_for(facts.transports, kubernetes=facts.kubernetes),
-            unmeasured=self.by.lacking(kubernetes=facts.kubernetes),
+            measured_by=self.by.tool_for(facts.transports, facts.reach),
+            unmeasured=self.by.lacking(facts.reach),
         )
 
 
