@@ -154,7 +154,7 @@ class Run:
                 self.end(fault, one)
 
     def came_back(self, fault: Fault) -> bool:
-        return bool(soak_judging.steps(self.soak, fault.node, fault.at_s, {"repair-resumed"}))
+        return bool(soak_judging.steps(self.soak, fault.node, fault.at_s, soak_judging.RETURNED))
 
     def changed(self, fault: Fault, one: Injected, gone_s: float) -> None:
         new = Fault(fault.kind, fault.node, fault.at_s, gone_s)

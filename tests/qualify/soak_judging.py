@@ -29,6 +29,8 @@ LOST = frozenset({"NODE_FAIL", "BOOT_FAIL", "REQUEUED"})
 HOLDS = frozenset({"repair-hold", "repair-rung", "repair-converged", "swap-exchange", "replace-made"})
 """Steps that nobody may take on a node with a job. Evidence is saved before, and reads only."""
 FAILED_REPAIR = "repair-failed"
+RETURNED = frozenset({"repair-resumed", "settle-returned"})
+"""How a node comes back: by its repair, or by a later run of `settle` where its repair ended unproven beside jobs."""
 
 
 def steps(soak: Soak, node: str, since_s: float, kinds: Collection[str]) -> list[Mapping[str, Any]]:
@@ -93,8 +95,8 @@ def _in_service(soak: Soak, one: Fault) -> list[str]:
 
 
 def _repaired(soak: Soak, one: Fault) -> list[str]:
-    back = steps(soak, one.node, one.at_s, {"repair-resumed"})
-    return [*_named(soak, one), *([] if back else ["no repair gave the node back"]), *_in_service(soak, one)]
+    back = steps(soak, one.node, one.at_s, RETURNED)
+    return [*_named(soak, one), *([] if back else ["nothing gave the node back"]), *_in_service(soak, one)]
 
 
 def _quarantined(soak: Soak, one: Fault) -> list[str]:

@@ -138,7 +138,7 @@ WEEK, JOURNAL, WENT_ON = (
 )
 FAILING = [
     (ENDS, _set(faults=[]), "nothing was put in"),
-    (ENDS, _without("repair-resumed"), "gpu-missing on h100-0: no repair gave the node back"),
+    (ENDS, _without("repair-resumed"), "gpu-missing on h100-0: nothing gave the node back"),
     (ENDS, _without("repair-causes"), "repairs found nothing, not gpu-missing"),
     (ENDS, _life("h100-0", "draining"), "the node is draining at the end"),
     (ENDS, _life("h100-1", "healthy"), "the node is healthy at the end, not quarantined"),
