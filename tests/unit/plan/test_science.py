@@ -28,7 +28,10 @@ def made(
         pool["machine"] = machine
         if machine.endswith("b300"):
             data["fabric"]["node_gbps"] = 6400
-        data["platform"] |= {"switch": "nvidia/sn5600", "pools": {pool["name"]: {"storage_interface": "ens9"}}}
+        data["platform"] |= {
+            "switch": "nvidia/sn5600",
+            "pools": {pool["name"]: {"storage_interface": "ens9"}},
+        }
     data["workloads"] = [{"kind": "scientific", "gpus": gpus}]
     data["software"] |= software or {}
     return plan.plan(spec.from_config({**data, **more}, "x"))
