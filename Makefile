@@ -59,8 +59,8 @@ lab: .venv/.clouds ## run the lab tier only (root; boots stacks of its own)
 machines: .venv/.clouds ## run the tier on virtual machines only (root, QEMU)
 	@.venv/bin/python tests/run.py machines
 
-qualify: .venv/.clouds ## run one part of the qualification (root; PART=faults-1|…|faults-4|jobs|healthy|machines|metal; up to an hour)
-	@PYTHONPATH=. .venv/bin/python -m tests.qualify.run "$(PART)"
+qualify: .venv/.clouds ## run one part of the qualification (root; PART=faults-1|…|faults-4|jobs|soak|healthy|machines|metal; up to an hour)
+	@PYTHONPATH=. .venv/bin/python -m tests.qualify.run "$(PART)" $(if $(MINUTES),--minutes $(MINUTES))
 
 gpu: .venv/.clouds ## run on this machine's GPUs what nodes are asked, and keep the outputs (exits 3 without a GPU; PYTHON with PyTorch)
 	@PYTHONPATH=. .venv/bin/python -m tests.gpu.run --python "$${PYTHON:-python3}"

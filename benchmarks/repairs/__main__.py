@@ -129,7 +129,8 @@ def main() -> None:
         seeds=runs.seeds, rows="\n".join(rows), waits="\n".join(waits), limits="\n".join(limits),
         auto=longjob.spare_nodes(setting.nodes, 8), same_fault=max(o.same_fault for o in alone),
         failed_hour=max(o.failed_hour for o in alone), repairs_hour=max(o.repairs_hour for o in alone),
-        leafs=sum(o.counts.get("breaker opened", 0) for o in kept[setting.spares]),
+        by_chance=sum(o.opened for o in alone), opened=sum(o.opened for o in kept[setting.spares]),
+        leaves=sum(o.counts.get("leaves down", 0) for o in kept[setting.spares]),
     )  # fmt: skip
     (FOLDER / "simulation.md").write_text(page)
 

@@ -89,9 +89,7 @@ def _repairs(cluster: Cluster, name: str, fault: Fault) -> Steps:
         refusals = guards.refusals(cluster.picture(), [name], Action.REPAIR)
         guarding = {one.guard for one in refusals}
         cluster.refused.update(str(one) for one in guarding)
-        for one in refusals:
-            if one.guard is Guard.BREAKER:
-                breaker.note(cluster.journal, cluster.pool, one.why)
+        guards.note(cluster.journal, cluster.contract, refusals)
         if Guard.FLAPPING in guarding:
             break
         if Guard.BREAKER in guarding:
@@ -226,11 +224,10 @@ def _leaf(cluster: Cluster, name: str, fault: Fault) -> Steps:
         _reported(cluster, one, fault.cause.code)
     cluster.notify()
     yield cluster.env.timeout(cluster.setting.times.person)
-    for held in guards.refusals(cluster.picture(), members[:1], Action.REPAIR):
-        cluster.refused[str(held.guard)] += 1
-        if held.guard is Guard.BREAKER:
-            breaker.note(cluster.journal, cluster.pool, held.why)
-            cluster.counts["breaker opened"] += 1
+    cluster.counts["leaves down"] += 1
+    found = guards.refusals(cluster.picture(), members[:1], Action.REPAIR)
+    cluster.refused.update(str(held.guard) for held in found)
+    guards.note(cluster.journal, cluster.contract, found)
     yield cluster.env.timeout(cluster.setting.times.breaker_reset)
     for one in members:
         cluster.visible.pop(one, None)

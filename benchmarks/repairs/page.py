@@ -53,7 +53,7 @@ difference. No job was ended by railbed in any of them.
 |---|---|---|---|
 {waits}
 
-A leaf that fails takes more nodes than any number of spares: {leafs} of these {seeds} jobs' leaves did, and the job waited until
+A leaf that fails takes more nodes than any number of spares: {leaves} leaves did in these {seeds} jobs, and the job waited until
 the leaf was there again.
 
 **Repairs of a node.** How many may begin within a week (guard `flapping`), before a person has to look and a part is ordered:
@@ -67,8 +67,9 @@ little less here, and leave no room for a repair that broke off.
 
 **Circuit breaker.** It opens when more than 3 nodes have one fault at once, or 10 % of a pool (here 14 nodes) fail repairs within
 an hour. At the high rate and without leaves, so of faults that have nothing to do with each other, at most {same_fault} nodes had
-one fault at once and {failed_hour} failed within an hour in any of the jobs: it never opened by chance. In the {seeds}
-jobs at the central rate it opened {leafs} times, each for a leaf; without it 32 nodes would have been booted for a switch.
+one fault at once and {failed_hour} failed within an hour in any of the jobs, and it opened {by_chance} times. In the
+{seeds} jobs at the central rate {leaves} leaves failed and it opened {opened} times; without it 32 nodes would have been booted
+for a switch. Openings are counted in the journal, as `railbed node summary` does.
 
 **Repairs in an hour.** 10 % of a pool may begin (here 14); of independent faults at most {repairs_hour} did.
 """

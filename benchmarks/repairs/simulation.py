@@ -37,6 +37,8 @@ class Outcome:
     """Nodes that had the same fault at once."""
     failed_hour: int
     """Nodes that failed a repair within one hour."""
+    opened: int
+    """How often the circuit breaker opened, as the journal has it."""
     repairs_hour: int
     """Nodes whose repairs began within one hour."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -61,6 +63,7 @@ def simulate(setting: Setting, seed: int, way: str = "railbed") -> Outcome:
         work_s=job.kept_s,
         same_fault=cluster.same_fault,
         failed_hour=cluster.within_hour(breaker.COUNTED),
+        opened=len(list(cluster.journal.kept.kinds([breaker.OPENED]))),
         repairs_hour=cluster.within_hour([past.REPAIR]),
         counts=dict(cluster.counts),
         refused=dict(cluster.refused),

@@ -376,5 +376,12 @@ KUBERNETES_PREFIX = "railbed"
 """Begins the keys of railbed's own labels, taints and annotations."""
 KUBERNETES_TRIES = 5
 """How often a change is tried again where somebody else changed the object between reading and writing."""
+KUBERNETES_PLACE_S = 30.0
+"""For the scheduler to place the pod of a check, and its own words where it cannot; also what a pod may take to end."""
+KUBERNETES_CHECK_POLL_S = 1.0
+KUBERNETES_PULL_S = 600.0
+"""For a node to fetch the image of the checks, from the Job's start."""
+KUBERNETES_CHECK_LEFT_S = 900
+"""The Job of a check ends, and goes, so long after its start, or its end, where its validation was cut off."""
 KUBERNETES_LEASE_S = 60
 """A Lease that its holder has not renewed for so long is taken over; what is done under one takes seconds."""

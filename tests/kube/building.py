@@ -1,13 +1,14 @@
-"""The programs of a Kubernetes control plane, built once from the Go modules that control_plane/go.mod pins, into the cache."""
+"""The programs of a Kubernetes control plane, and Kueue, built once into the cache from the Go modules that go.mod pins beside
+each."""
 
 from __future__ import annotations
 
-import hashlib
+import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from railbed.effects.lock import acquire
+from railbed.effects import built_once
 from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -23,6 +24,15 @@ PROGRAMS = {
 VERSION = "v1.37.2"
 """Of Kubernetes: the same as in go.mod."""
 MODULE = "k8s.io/component-base/version"
+STAMPS = {
+    "gitVersion": VERSION, "gitMajor": VERSION.removeprefix("v").split(".")[0], "gitMinor": VERSION.split(".")[1],
+    "gitTreeState": "clean",
+}  # fmt: skip
+LINKED = (
+    "-trimpath",
+    "-ldflags",
+    " ".join(["-s -w", *(f"-X {MODULE}.{key}={value}" for key, value in STAMPS.items())]),
+)
 STAGES = (
     "node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
     "node/chaos/node-not-ready.yaml", "pod/fast/pod-ready.yaml", "pod/fast/pod-delete.yaml",
@@ -33,44 +43,78 @@ BUILD_TIMEOUT_S = 3600.0
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
 
 
+KUEUE = Path(__file__).resolve().parent / "kueue"
+KUEUE_VERSION, KUEUE_MODULE = "v0.17.0", "sigs.k8s.io/kueue"
+"""The same as in its go.mod."""
+KUEUE_LINKED = ("-trimpath", "-ldflags", "-s -w")
+CRDS = "config/components/crd/bases"
+"""Resource definitions in Kueue's module."""
+
+
+def _named(source: Path, *parts: str) -> str:
+    """Names programs by what decides them: ``parts``, the environment and the files of their module."""
+    return built_once.key(
+        [
+            *parts, platform.machine(), *(f"{name}={value}" for name, value in sorted(ENVIRONMENT.items())),
+            *(f"{path.relative_to(source)}\n{path.read_text()}" for path in sorted(source.rglob("*")) if path.is_file()),
+        ]
+    )  # fmt: skip
+
+
 def folder() -> Path:
-    """Where the programs are, or would be: named by what decides them."""
-    digest = hashlib.sha256(VERSION.encode())
-    for name in ("go.mod", "go.sum", "etcd/main.go"):
-        digest.update((SOURCE / name).read_bytes())
-    return cache_dir() / "kubernetes" / digest.hexdigest()[:12]
+    """Where the control plane and KWOK are, or would be."""
+    programs = [f"{name} {package}" for name, package in sorted(PROGRAMS.items())]
+    return cache_dir() / "kubernetes" / _named(SOURCE, VERSION, *LINKED, *programs, *STAGES)
+
+
+def kueue_folder() -> Path:
+    """Where Kueue and its resource definitions are, or would be."""
+    return cache_dir() / "kubernetes" / f"kueue-{_named(KUEUE, KUEUE_VERSION, *KUEUE_LINKED, CRDS)}"
 
 
 def ensure(say: Callable[[str], object]) -> Path:
-    """The folder with all of them; built if need be. Raises HostError without Go, CommandError where modules cannot be had."""
-    path = folder()
-    if not path.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with acquire(path.parent / "lock", "the build of Kubernetes", wait_s=BUILD_TIMEOUT_S):
-            if not path.is_dir():
-                say(f"building Kubernetes {VERSION}, etcd and KWOK (once; about 9 minutes of processor)")
-                _build(path)
-    return path
+    """The control plane; built if need be. Raises HostError without Go, CommandError where modules cannot be had."""
+    what = f"Kubernetes {VERSION}, etcd and KWOK (once; about 9 minutes of processor)"
+    return _ensured(folder(), what, _build, say)
 
 
-def _build(path: Path) -> None:
-    if shutil.which("go") is None:
-        raise HostError("Go is not on PATH", found=None, allowed="go ≥ 1.26")
-    building = path.with_suffix(".building")
-    if building.exists():
-        shutil.rmtree(building)
-    (building / "stages").mkdir(parents=True)
-    major, minor = VERSION.removeprefix("v").split(".")[:2]
-    words = {"gitVersion": VERSION, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    stamped = " ".join(f"-X {MODULE}.{key}={value}" for key, value in words.items())
+def ensure_kueue(say: Callable[[str], object]) -> Path:
+    """Kueue, as ``ensure``."""
+    return _ensured(kueue_folder(), f"Kueue {KUEUE_VERSION} (once)", _build_kueue, say)
+
+
+def _ensured(place: Path, what: str, build: Callable[[Path], None], say: Callable[[str], object]) -> Path:
+    def make(building: Path) -> None:
+        say(f"building {what}")
+        if shutil.which("go") is None:
+            raise HostError("Go is not on PATH", found=None, allowed="go ≥ 1.26")
+        build(building)
+
+    return built_once.ensure(place, "the build of Kubernetes", make, wait_s=BUILD_TIMEOUT_S)
+
+
+def _go(source: Path, program: Path, package: str, linked: tuple[str, ...]) -> None:
+    run(
+        ["go", "build", "-p", "2", *linked, "-o", program, package],
+        cwd=source, env=ENVIRONMENT, timeout_s=BUILD_TIMEOUT_S, log=program.parents[1] / "build.log",
+    )  # fmt: skip
+
+
+def _module(source: Path, module: str) -> Path:
+    """Where Go keeps the files of a module."""
+    words = ["go", "list", "-m", "-f", "{{.Dir}}", module]
+    return Path(run(words, cwd=source, env=ENVIRONMENT).stdout.strip())
+
+
+def _build_kueue(building: Path) -> None:
+    _go(KUEUE, building / "kueue", f"{KUEUE_MODULE}/cmd/kueue", KUEUE_LINKED)
+    shutil.copytree(_module(KUEUE, KUEUE_MODULE) / CRDS, building / "crds")
+
+
+def _build(building: Path) -> None:
+    (building / "stages").mkdir()
     for name, package in PROGRAMS.items():
-        run(
-            ["go", "build", "-p", "2", "-trimpath", "-ldflags", f"-s -w {stamped}", "-o", building / name, package],
-            cwd=SOURCE, env=ENVIRONMENT, timeout_s=BUILD_TIMEOUT_S, log=path.parent / "build.log",
-        )  # fmt: skip
-    listed = run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], cwd=SOURCE, env=ENVIRONMENT
-    ).stdout.strip()
+        _go(SOURCE, building / name, package, LINKED)
+    kwok = _module(SOURCE, "sigs.k8s.io/kwok")
     for stage in STAGES:
-        shutil.copy(Path(listed) / "kustomize/stage" / stage, building / "stages" / Path(stage).name)
-    building.rename(path)
+        shutil.copy(kwok / "kustomize/stage" / stage, building / "stages" / Path(stage).name)

@@ -49,6 +49,8 @@ class Cluster:
         for name in names:
             node = kube_objects.node(name, ready=False)
             node["metadata"]["annotations"] = {running.FAKE: "fake"}
+            node["status"]["addresses"] = [{"type": "InternalIP", "address": running.LOOPBACK}]
+            node["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": self.plane.kubelets}}
             self.api.request("POST", NODES, body=node)
         wanted = set(names)
         self.until(f"{len(names)} nodes are ready", lambda: wanted <= self.ready())
@@ -99,6 +101,11 @@ class Cluster:
         """Nodes that its pods run on."""
         found = self.pods(namespace, labelSelector=selector)
         return sorted(one["spec"]["nodeName"] for one in found if one["status"]["phase"] == "Running")
+
+    def events(self, namespace: str, reason: str) -> list[str]:
+        """What was said in a namespace, with that reason."""
+        found = self.api.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"reason={reason}")
+        return [str(one.get("note") or one.get("message", "")) for one in found]
 
     def end_jobs(self, namespace: str) -> None:
         jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.kube import logs
 from tests.processes import until
 from tests.support import kube_api
 
@@ -49,16 +50,23 @@ class ControlPlane:
     folder: Path
     programs: Path
     kubeconfig: Path = field(init=False)
+    kubelets: int = field(init=False)
+    """Port of KWOK, where the kubelets of all its nodes answer."""
+    log: Path = field(init=False)
+    """What the pods of checks printed, says whoever writes it."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    programs_of: dict[str, Path] = field(default_factory=dict)
+    """Name → program, of those that are not among ``programs``."""
 
     def api(self) -> Api:
         return apis.opened(str(self.kubeconfig), kube_api.CONTEXT)
 
     def start(self, name: str, *words: str) -> None:
         """One of the programs; it is killed when this process ends, however that comes about."""
+        program = self.programs_of.get(name, self.programs / name)
         with (self.folder / f"{name}.log").open("wb") as log:
             self.running[name] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", self.programs / name, *words], cwd=self.folder,
+                ["setpriv", "--pdeathsig", "KILL", "--", program, *words], cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -122,6 +130,7 @@ def control_plane(programs: Path, folder: Path) -> Iterator[ControlPlane]:
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={folder / 'sa.pub'}",
             f"--service-account-signing-key-file={folder / 'sa.key'}", f"--token-auth-file={folder / 'tokens.csv'}",
             "--authorization-mode=RBAC", "--endpoint-reconciler-type=none", "--allow-privileged=true",
+            "--kubelet-preferred-address-types=InternalIP",
         )  # fmt: skip
         _until_ready(made)
         made.start(
@@ -133,10 +142,15 @@ def control_plane(programs: Path, folder: Path) -> Iterator[ControlPlane]:
             "kube-scheduler", own, "--leader-elect=false", f"--bind-address={LOOPBACK}", f"--secure-port={scheduler}",
             f"--authentication-kubeconfig={made.kubeconfig}", f"--authorization-kubeconfig={made.kubeconfig}",
         )  # fmt: skip
-        stages = [word for one in sorted((programs / "stages").iterdir()) for word in ("--config", str(one))]
+        made.kubelets = kwok
+        config, made.log = logs.configured(folder)
+        stages = ["--config", str(config)] + [
+            word for one in sorted((programs / "stages").iterdir()) for word in ("--config", str(one))
+        ]
         made.start(
             "kwok", own, "--manage-all-nodes=false", f"--manage-nodes-with-annotation-selector={FAKE}=fake",
-            f"--server-address={LOOPBACK}:{kwok}", "--node-lease-duration-seconds=40", *stages,
+            f"--server-address={LOOPBACK}:{kwok}", "--node-lease-duration-seconds=40",
+            f"--tls-cert-file={folder / 'ca.crt'}", f"--tls-private-key-file={folder / 'server.key'}", *stages,
         )  # fmt: skip
         yield made
     finally:

@@ -19,7 +19,8 @@ from railbed.errors import RailbedError
 def main() -> int:
     """Exit status 0 when all is there."""
     try:
-        building.ensure(lambda text: sys.stderr.write(text + "\n"))
+        for ensure in (building.ensure, building.ensure_kueue):
+            ensure(lambda text: sys.stderr.write(text + "\n"))
     except RailbedError as failed:
         sys.stderr.write(failed.as_text() + "\n")
         return os.EX_TEMPFAIL

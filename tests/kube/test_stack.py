@@ -4,68 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.kube.cluster import Cluster, pod_spec
+from tests.kube.site import QUOTA, SPACE, TENANT, Site
 from tests.support import kube_api, kube_stack
-from typer.testing import CliRunner
 
 from railbed import flow, validate
-from railbed.cli import main
 from railbed.effects import contract_store
 from railbed.effects.kubernetes import api as apis
 from railbed.effects.kubernetes.api import Api, ApiError
 from railbed.effects.kubernetes.scheduler import KubernetesScheduler
-from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 
 pytestmark = pytest.mark.engine
-SPACE, TENANT = "railbed-pretrain-kube", "team-a"
-QUOTA = f"/api/v1/namespaces/{TENANT}/resourcequotas/gpus"
-GATE = {"key": "railbed/acceptance", "value": SPACE, "effect": "NoSchedule"}
 API_NAMES = [f"gpu-{index}" for index in range(3)]
-
-
-@dataclass
-class Site:
-    cluster: Cluster
-    work: Workspace
-    said: list[str] = field(default_factory=list)
-
-    def up(self, **platform: Any) -> flow.UpResult:
-        kube_stack.write(self.work, kube_stack.wanted(self.cluster.kubeconfig, 3, gate=True, **platform))
-        return flow.up(self.work, self.said.append)
-
-    def railbed(self, *words: str) -> tuple[int, str]:
-        said = CliRunner().invoke(main.assemble([*words]), [*words, "--stack", kube_stack.STACK])
-        return said.exit_code, said.output
-
-    def names(self) -> dict[str, str]:
-        """Kubernetes' name of a node → the contract's."""
-        return {one.api_name: one.name for one in contract_store.load(self.work).nodes}
-
-    def gated(self) -> list[str]:
-        return [name for name in API_NAMES if GATE in self.cluster.node(name)["spec"].get("taints", [])]
-
-    def as_operator(self, folder: Path) -> Path:
-        """A kubeconfig with a token of the service account that `up` makes for operators."""
-        answer = self.cluster.api.request(
-            "POST", f"/api/v1/namespaces/{SPACE}/serviceaccounts/operator/token", body={"spec": {}}
-        )
-        authority = self.cluster.kubeconfig.parent / "ca.crt"
-        return kube_api.kubeconfig(
-            folder / "operator", self.cluster.api.server, authority, answer["status"]["token"]
-        )
 
 
 @pytest.fixture(scope="module")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     cluster.add_nodes(*API_NAMES)
     with kube_stack.checkout(tmp_path_factory.mktemp("checkout")) as work:
-        made = Site(cluster, work)
+        made = Site(cluster, work, API_NAMES)
         done = made.up()
         assert str(done.report.verdict) == "unproven" and done.missing == []
         yield made
@@ -151,7 +113,7 @@ def test_a_drain_ends_no_job_and_breaks_no_budget(site: Site) -> None:
 
 
 def test_the_operators_account_drains_and_does_no_more(site: Site, tmp_path: Path) -> None:
-    own = site.as_operator(tmp_path)
+    own = site.account(tmp_path)
     contract = contract_store.load(site.work)
     assert contract.kubernetes is not None
     place = contract.kubernetes.model_copy(update={"kubeconfig": str(own)})
@@ -198,11 +160,5 @@ def test_a_destroy_waits_for_jobs_and_leaves_the_tenants_namespace(site: Site) -
         api.get(f"/api/v1/namespaces/{SPACE}") is None and api.get(f"/api/v1/namespaces/{TENANT}") is not None
     )
     assert api.get(QUOTA) is None
-    left = [
-        one["metadata"]["name"]
-        for path in ("clusterroles", "clusterrolebindings")
-        for one in api.items(f"/apis/rbac.authorization.k8s.io/v1/{path}")
-        if "railbed" in one["metadata"]["name"]
-    ]
-    assert left == []
+    assert site.left() == []
     assert site.gated() == []

@@ -136,14 +136,14 @@ def _node_dies(cli: Cli, which: int) -> Found:
         start = log.starts.get(0)
         if not died and start and log.checkpoints.get(0):
             died.append(sorted(start.hosts)[which])
-            _power_off(site, died[0])
+            power_off(site, died[0])
 
     undisturbed, _ = _train(site, lambda log: None)
     try:
         disturbed, state = _train(site, kill)
     finally:
         for name in died:
-            _power_on(site, name)
+            power_on(site, name)
     if not died:
         return "no node died", [f"the job wrote no checkpoint: {state}"]
     again = disturbed.starts.get(1)
@@ -203,7 +203,7 @@ def _train(site: Site, meanwhile: Callable[[JobLog], None]) -> tuple[JobLog, str
         site.remote.run(reader, ["rm", "-rf", folder], check=False)
 
 
-def _power_off(site: Site, name: str) -> None:
+def power_off(site: Site, name: str) -> None:
     """Cables first, then every process at once: nobody hears a last word of it."""
     context, cables = _cables(site, name)
     for cable in cables[1:]:
@@ -212,14 +212,19 @@ def _power_off(site: Site, name: str) -> None:
     hosts.end_processes(names.namespace(site.cli.work.lab_id, name))
 
 
-def _power_on(site: Site, name: str) -> None:
+def power_on(site: Site, name: str) -> None:
     """Its cables, and its host as `up` makes it; the scheduler takes back by itself what it had missed."""
+    boot(site, name)
+    wait_for(lambda: scheduled(site.cli)[name].usable, BOOT_S)
+
+
+def boot(site: Site, name: str) -> None:
+    """The same, and nobody waits for the scheduler."""
     context, cables = _cables(site, name)
     for cable in cables[1:]:
         cable_faults.up(context, cable)
     cable_faults.reachable(context, cables[0])
     finish(site.cli, "make", LIMIT_S)
-    wait_for(lambda: scheduled(site.cli)[name].usable, BOOT_S)
 
 
 def _cables(site: Site, name: str) -> tuple[FaultContext, list[Injected]]:

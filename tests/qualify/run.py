@@ -1,6 +1,6 @@
 """Runs one part of the qualification in a lab of its own and writes its section of docs/qualification.md, row by row.
 
-usage: python -m tests.qualify.run PART [--runs N] [--minutes M] [--stack S]    as root; PART: a key of ABOUT
+usage: python -m tests.qualify.run PART [--runs N] [--minutes M] [--seed N] [--stack S]    as root; PART: a key of ABOUT
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from railbed.platforms.lab import faults
 from railbed.platforms.lab.fault import Fault, Injected
 from railbed.run import run
 
-from . import jobs, machines, metal
+from . import jobs, machines, metal, soak, soak_judging
 from .judging import Wanted, failed_claims, problems
 from .page import Row, Section, replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/qualification.md"
 STACK = "qualify"
-MACHINES, METAL, JOBS = "machines", "metal", "jobs"
+MACHINES, METAL, JOBS, SOAK = "machines", "metal", "jobs", "soak"
 LAYERS = {
     "faults-1": ("rail", "leaf", "nic", "cable", "identity"),
     "faults-2": ("gpu", "pcie"),
@@ -49,6 +49,7 @@ ABOUT = {
     "healthy": "A lab without faults, one full validation after the other.",
     MACHINES: "Three virtual machines with soft RoCE on their rails (`examples/lab-machines.yaml`), step by step.",
     METAL: metal.ABOUT,
+    SOAK: soak.ABOUT,
 }
 HEALTHY_RUNS = 20
 LONGEST_MINUTES = 60.0
@@ -109,9 +110,12 @@ def healthy_rows(cluster: Cli, runs: int) -> Iterator[Row]:
 
 
 @contextmanager
-def rows_of(part: str, runs: int, minutes: float, stack: str) -> Iterator[Iterator[Row]]:
-    """The rows of a part, as they come, on what is there so long; ``stack``: of machines that stand already."""
-    if part == MACHINES:
+def rows_of(part: str, runs: int, minutes: float, stack: str, seed: int) -> Iterator[Iterator[Row]]:
+    """The rows of a part, as they come, on what is there so long; ``stack``: one that stands already, of machines or a soak."""
+    if part == SOAK:
+        with soak.rows_of(stack or STACK, minutes, seed, keep=bool(stack)) as found:
+            yield found
+    elif part == MACHINES:
         with machines.cluster(stack or STACK, keep=bool(stack)) as cluster:
             yield machines.rows(cluster)
     elif part == METAL:
@@ -137,6 +141,7 @@ def planned_rows(part: str, runs: int) -> int:
         MACHINES: len(machines.STEPS),
         JOBS: len(jobs.STEPS),
         METAL: len(metal.INSTALLERS),
+        SOAK: len(soak_judging.CONDITIONS),
     }
     return known.get(part) or len(faults_of(part))
 
@@ -160,23 +165,31 @@ def main() -> int:
     parser.add_argument("part", choices=ABOUT)
     parser.add_argument("--runs", type=int, default=HEALTHY_RUNS, help="validations of a healthy lab")
     parser.add_argument(
-        "--minutes", type=float, default=LONGEST_MINUTES, help="after which no further row starts"
+        "--minutes", type=float, help="after which no further row starts; soak: how long faults come"
     )
-    parser.add_argument("--stack", default="", help="machines: those of this stack, which stands and stays")
+    parser.add_argument("--seed", type=int, default=soak.SEED, help="soak: which faults come, and when")
+    parser.add_argument(
+        "--stack", default="", help="machines, soak: those of this stack, which stands and stays"
+    )
     given = parser.parse_args()
+    soaks = given.part == SOAK
+    minutes = given.minutes or (soak.MINUTES if soaks else LONGEST_MINUTES)
     # Ended from outside it removes its lab too, as it does where a person interrupts it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.UNPROVEN))
     planned = planned_rows(given.part, given.runs)
     of, rows, start = commit(), list[Row](), time.monotonic()
-    with rows_of(given.part, given.runs, given.minutes, given.stack) as found:
+    with rows_of(given.part, given.runs, minutes, given.stack, given.seed) as found:
         for row in found:
             rows.append(row)
             told = {"name": row.name, "found": row.found, "s": round(row.seconds), "problems": row.problems}
             print(json.dumps(told), flush=True)
             date = datetime.datetime.now(datetime.UTC).date().isoformat()
-            section = Section(given.part, ABOUT[given.part], of, date, machine(), rows, planned)
+            about = ABOUT[given.part] + (
+                f" Seed {given.seed}, {minutes:g} minutes of faults." if soaks else ""
+            )
+            section = Section(given.part, about, of, date, machine(), rows, planned)
             PAGE.write_text(replaced(PAGE.read_text(), section))
-            if time.monotonic() - start > given.minutes * 60:
+            if not soaks and time.monotonic() - start > minutes * 60:
                 break
     missing = planned - len(rows)
     print(

@@ -8,7 +8,7 @@ import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import yaml
 from tests.support.kube_objects import CLUSTER_ID, Object
 
+LISTED = ("nodes", "pods", "clusterpolicies", "namespaces", "jobs")
 TOKEN = "a-token-of-the-tests"
 CONTEXT = "site"
 
@@ -35,6 +36,10 @@ class Cluster:
         """Resources that the user may do nothing with, or ``verb resource`` of those that the user lacks that verb for."""
         self.raced = 0
         """So many changes of nodes are overtaken by somebody else's."""
+        self.logs: dict[str, str] = {}
+        """Path of a pod → what its container printed."""
+        self.pod_of: Callable[[Object], Object] | None = None
+        """A Job → the status of its pod, which is there at once; None: Jobs make no pods."""
         self.lock = threading.Lock()
         self.put("/api/v1/namespaces/kube-system", {"metadata": {"name": "kube-system", "uid": CLUSTER_ID}})
 
@@ -67,6 +72,8 @@ class Cluster:
             resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
             lacking = {resource, f"{asked['verb']} {resource}"} & self.denied
             return 201, {"status": {"allowed": not lacking}}
+        if path.endswith("/log") and path.removesuffix("/log") in self.logs:
+            return 200, {"log": self.logs[path.removesuffix("/log")]}
         if path.endswith("/eviction"):
             return self._evict(path.removesuffix("/eviction"))
         if path.rsplit("/", 1)[-1] in self.denied:
@@ -77,13 +84,19 @@ class Cluster:
             return 200, self.put(path, _merged(self.objects.get(path), body))
         if path in self.objects:
             return self._one(verb, path, body or {}, query)
-        if verb == "GET" and path.rsplit("/", 1)[-1] in ("nodes", "pods", "clusterpolicies", "namespaces"):
+        if verb == "GET" and path.rsplit("/", 1)[-1] in LISTED:
             return 200, self._list(path, query)
         return _failed(404, "NotFound", f"{path} not found")
 
     def _list(self, path: str, query: dict[str, str]) -> Object:
         kind = path.rsplit("/", 1)[-1]
-        found = [one for at, one in self.objects.items() if at.rsplit("/", 2)[-2] == kind]
+        inside = f"{path}/" if "/namespaces/" in path else ""
+        found = [
+            one for at, one in self.objects.items() if at.rsplit("/", 2)[-2] == kind and at.startswith(inside)
+        ]
+        for part in filter(None, query.get("labelSelector", "").split(",")):
+            key, _, value = part.partition("=")
+            found = [one for one in found if (one["metadata"].get("labels") or {}).get(key) == value]
         for part in filter(None, query.get("fieldSelector", "").split(",")):
             key, negated, value = part.partition("!=") if "!=" in part else part.partition("=")
             one, two = key.split(".")
@@ -96,7 +109,22 @@ class Cluster:
         at = f"{path}/{body['metadata']['name']}"
         if at in self.objects:
             return _failed(409, "AlreadyExists", f"{at} already exists")
-        return 201, self.put(at, body)
+        made = self.put(at, body)
+        if path.endswith("/jobs"):
+            made["metadata"]["uid"] = f"uid-{self.revision}"
+            self._pod(path, made)
+        return 201, made
+
+    def _pod(self, path: str, job: Object) -> None:
+        """As the controller of Jobs, the scheduler and a kubelet would, all at once."""
+        if self.pod_of is None:
+            return
+        meta = job["metadata"]
+        at = path.replace("/apis/batch/v1/", "/api/v1/").removesuffix("jobs") + f"pods/{meta['name']}-x"
+        labels = {"batch.kubernetes.io/controller-uid": meta["uid"]}
+        self.put(
+            at, {"metadata": {"name": f"{meta['name']}-x", "labels": labels}, "status": self.pod_of(job)}
+        )
 
     def _one(self, verb: str, path: str, body: Object, query: dict[str, str]) -> tuple[int, Object]:
         now = self.objects[path]
@@ -172,6 +200,8 @@ class Handler(BaseHTTPRequestHandler):
             with self.cluster.lock:
                 status, answer = self.cluster.answer(self.command, unquote(parts.path), query, body)
         data = json.dumps(answer).encode()
+        if status == 200 and "log" in answer:
+            data = answer["log"].encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

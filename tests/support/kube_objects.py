@@ -76,7 +76,7 @@ def stack(base: Contract, kubeconfig: str, context: str, names: list[str], **mor
     place = contract.Kubernetes(
         kubeconfig=kubeconfig, context=context, server="https://127.0.0.1:6443", version="1.37",
         cluster_id=more.get("cluster_id", CLUSTER_ID), namespace=more.get("namespace", "railbed-pretrain"),
-        taints=["nvidia.com/gpu"], gate=more.get("gate", True),
+        taints=["nvidia.com/gpu"], gate=more.get("gate", True), checks=more.get("checks"),
     )  # fmt: skip
     return base.model_copy(
         update={"scheduler": "kubernetes", "kubernetes": place, "nodes": nodes, "filesystems": []}

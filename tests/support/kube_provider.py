@@ -22,8 +22,16 @@ from railbed.platforms.values import map_from_plain, map_to_plain
 
 VERSION = "4.34.2"
 ROOT = Path(__file__).resolve().parents[2]
-PLURALS = {"NetworkPolicy": "networkpolicies", "PriorityClass": "priorityclasses"}
-CLUSTER_WIDE = ("Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding")
+PLURALS = {"NetworkPolicy": "networkpolicies", "PriorityClass": "priorityclasses", "Topology": "topologies"}
+CLUSTER_WIDE = (
+    "Namespace",
+    "PriorityClass",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Topology",
+    "ResourceFlavor",
+    "ClusterQueue",
+)
 GONE_TIMEOUT_S, POLL_S = 120.0, 0.3
 FORCES_NEW = ("apiVersion", "kind", "roleRef", "value", "preemptionPolicy")
 """Inputs beside the name that the API does not let change."""

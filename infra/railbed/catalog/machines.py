@@ -43,6 +43,10 @@ class Gpus(Facts):
     gpu_fp8_tflops: float | None = Field(default=None, gt=0)
     gpu_fp64_tflops: float | None = Field(default=None, gt=0)
     """On tensor cores."""
+    hpl_node_tflops: float | None = Field(default=None, gt=0)
+    """HPL of a healthy node by itself, TFLOPS; None: nobody published it. So is the next."""
+    hpl_gpu_tflops: float | None = Field(default=None, gt=0)
+    """HPL over many nodes, TFLOPS for each GPU: the least that large systems published."""
     gpu_memory_gbytes_per_s: float | None = Field(default=None, gt=0)
     """Bandwidth of one GPU's own memory."""
     nvlink_generation: int = Field(ge=0)

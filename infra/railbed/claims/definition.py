@@ -12,7 +12,7 @@ from typing import Concatenate, Literal, ParamSpec
 from pydantic import Field
 
 from railbed.catalog import FilesystemOffer, Machine
-from railbed.claims.measurements import Measurement
+from railbed.claims.measurements import Measurement, Reach
 from railbed.claims.records import WORKERS, Claim, Expectation, FrozenModel
 
 RUNBOOKS = "docs/runbooks"
@@ -111,8 +111,8 @@ class Facts(FrozenModel):
     """Hosts with rails: compute nodes and spares."""
     has_fabric: bool
     has_scheduler: bool
-    kubernetes: bool = False
-    """Whether that is Kubernetes: nodes take no login then."""
+    reach: Reach = Reach.LOGIN
+    """How this release gets at its nodes."""
     filesystems: list[Filesystem]
     """The first is the one that jobs save on."""
     checkpoint: Checkpoint | None
@@ -143,6 +143,10 @@ class Facts(FrozenModel):
     """Ports of a leaf switch down to up; 1 where the provider does not say."""
     pool_tenants: int = 1
     """Whose hosts these are: so many tenants'; the tenants of one cluster share its hosts, and count as one."""
+    science_nodes: int = 0
+    """Nodes of the largest workload of the kind scientific; 0: the spec has none."""
+    hpl_image: str = ""
+    """File of the image of NVIDIA's HPC Benchmarks; empty: the spec names none."""
     rail_only: bool = False
     """Whether no path leads from one rail to another."""
 
@@ -247,8 +251,8 @@ class Definition:
             roles=list(self.roles),
             expectation=found.reach,
             simulated=self.hardware and facts.stands_in,
-            measured_by=self.by.tool_for(facts.transports, kubernetes=facts.kubernetes),
-            unmeasured=self.by.lacking(kubernetes=facts.kubernetes),
+            measured_by=self.by.tool_for(facts.transports, facts.reach),
+            unmeasured=self.by.lacking(facts.reach),
         )
 
 

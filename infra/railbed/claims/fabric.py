@@ -143,8 +143,9 @@ def latency(facts: Facts) -> Instances:
 @define(
     id="fabric.isolation", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=PATHS,
     holds="on InfiniBand with a partition in the spec: by every other partition that both ports have, `ib_write_bw` between two "
-    "nodes gets no answer, on each rail, while it carries by the spec's; and no rail is a full member of another one, but the "
-    "storage network's", accuses="rails", runbook="isolation", hardware=True,
+    "nodes gets no answer, on each rail, while it carries by the spec's before and after; and no rail is a full member of "
+    "another one, but the storage network's",
+    accuses="rails", runbook="isolation", hardware=True,
 )  # fmt: skip
 def isolation(facts: Facts) -> Instances:
     if not facts.has_fabric:

@@ -13,7 +13,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import DIAGNOSTICS, GPU_PROBE, NODE_SUITE, NVLINK_COUNTERS
+from railbed.claims.measurements import DIAGNOSTICS, GPU_PROBE, HARDWARE_SUITE, NODE_SUITE, NVLINK_COUNTERS
 from railbed.claims.records import WORKERS, Expectation
 
 COUNTED_GENERATION = 4
@@ -21,7 +21,7 @@ COUNTED_GENERATION = 4
 
 
 @define(
-    id="node.gpus", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.FAST, by=NODE_SUITE,
+    id="node.gpus", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.FAST, by=HARDWARE_SUITE,
     holds="every GPU is listed, of its model and memory; no row waits to be remapped or could not be, no SRAM errors",
     accuses="gpus", runbook="gpu", hardware=True, essential=True,
 )  # fmt: skip
@@ -32,7 +32,7 @@ def gpus(facts: Facts) -> Instances:
 
 
 @define(
-    id="node.driver", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.FAST, by=NODE_SUITE,
+    id="node.driver", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.FAST, by=HARDWARE_SUITE,
     holds="the release's driver is installed and loaded, and its library has its version",
     accuses="driver", runbook="driver", hardware=True, essential=True,
 )  # fmt: skip
@@ -42,7 +42,7 @@ def driver(facts: Facts) -> Instances:
 
 
 @define(
-    id="node.persistence", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    id="node.persistence", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=HARDWARE_SUITE,
     holds="persistence mode is on for every GPU", accuses="persistence", runbook="persistence", hardware=True,
 )  # fmt: skip
 def persistence(_: Facts) -> Instances:
@@ -50,7 +50,7 @@ def persistence(_: Facts) -> Instances:
 
 
 @define(
-    id="node.clocks", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    id="node.clocks", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=HARDWARE_SUITE,
     holds="no GPU is slowed down by heat, hardware or the power brake, its power limit is that of its model (else its board's "
     "default), and MIG is off", accuses="gpus", runbook="clocks", hardware=True,
 )  # fmt: skip
@@ -107,7 +107,7 @@ def dcgm(facts: Facts) -> Instances:
 
 @define(
     id="node.nvlink", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
-    by=NODE_SUITE, holds="every NVLink of every GPU is up at its rate",
+    by=HARDWARE_SUITE, holds="every NVLink of every GPU is up at its rate",
     accuses="nvlink", runbook="nvlink", hardware=True, essential=True,
 )  # fmt: skip
 def nvlink(facts: Facts) -> Instances:
@@ -119,7 +119,7 @@ def nvlink(facts: Facts) -> Instances:
 
 @define(
     id="node.xid", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
-    by=NODE_SUITE, holds="the driver wrote no XID that points at hardware, and no fatal SXid, since the node booted",
+    by=HARDWARE_SUITE, holds="the driver wrote no XID that points at hardware, and no fatal SXid, since the node booted",
     accuses="xid", runbook="xid", hardware=True, essential=True,
 )  # fmt: skip
 def xid(_: Facts) -> Instances:
@@ -128,15 +128,15 @@ def xid(_: Facts) -> Instances:
 
 @define(
     id="node.pcie", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
-    by=NODE_SUITE, holds="the PCIe link of every GPU has all of its lanes, that of every rail's card also its speed; a virtual "
-    "function shows none", accuses="pcie", runbook="pcie", hardware=True,
+    by=HARDWARE_SUITE, holds="the PCIe link of every GPU has all of its lanes, that of every rail's card also its speed; a "
+    "virtual function shows none", accuses="pcie", runbook="pcie", hardware=True,
 )  # fmt: skip
 def pcie(_: Facts) -> Instances:
     yield In("the PCIe links of GPUs and rail cards have all lanes, those of cards their speed")
 
 
 @define(
-    id="node.aer", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    id="node.aer", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=HARDWARE_SUITE,
     holds="the kernel counted no uncorrected PCIe error of a GPU or a rail's card since the boot",
     accuses="pcie", runbook="pcie",
     hidden={"lab": "the lab's GPUs and rails are stand-ins, and count no PCIe errors"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railbed.claims import expectations
 from railbed.claims.definition import EVERY_HOST, Facts, Having, In, Instances, Level, Out, Subject, define
-from railbed.claims.measurements import NODE_SUITE
+from railbed.claims.measurements import HARDWARE_SUITE, NODE_SUITE
 from railbed.claims.records import WORKERS
 
 
@@ -112,7 +112,7 @@ def processors(_: Facts) -> Instances:
 
 
 @define(
-    id="node.memory", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    id="node.memory", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=HARDWARE_SUITE,
     holds="the kernel has at least 95 % of the memory that the machine should have", accuses="memory", runbook="memory",
     hidden={"container": "containers see the memory of the machine that runs them"},
 )  # fmt: skip
@@ -199,7 +199,7 @@ def directory(facts: Facts) -> Instances:
 
 
 @define(
-    id="node.identity", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    id="node.identity", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=HARDWARE_SUITE,
     holds="the machine that answers is the contract's, by the serial number, instance id or machine id that it shows; no "
     "other node shows its machine id or GPUs; in a quick run also: no GPU or NIC is another one than when the node was "
     "accepted",

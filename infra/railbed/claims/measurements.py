@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reach(StrEnum):
+    """How this release gets at the nodes of a cluster."""
+
+    LOGIN = "login"
+    """By SSH, and by steps of Slurm."""
+    API = "api"
+    """Through Kubernetes' API, which says what it knows of them; nothing runs on them."""
+    JOBS = "jobs"
+    """Through Kubernetes' API, and by a Job on each node."""
 
 
 @dataclass(frozen=True)
@@ -18,20 +30,24 @@ class Measurement:
     """Transport → the program that measures there in place of ``tool``."""
     on_kubernetes: str = ""
     """What measures where Kubernetes is the scheduler, and nodes take no login; empty: nothing of this release does."""
+    in_a_job: str = ""
+    """What measures there in a Job on each node; empty: nothing of this release does."""
 
-    def tool_for(self, transports: Iterable[str], *, kubernetes: bool = False) -> str:
+    def tool_for(self, transports: Iterable[str], reach: Reach = Reach.LOGIN) -> str:
         """The program; empty where nothing can answer."""
-        if kubernetes:
-            return self.on_kubernetes
+        if reach is not Reach.LOGIN:
+            return (self.in_a_job if reach is Reach.JOBS else "") or self.on_kubernetes
         if not self.step:
             return ""
         return ", ".join(sorted({self.instead.get(name, self.tool) for name in transports})) or self.tool
 
-    def lacking(self, *, kubernetes: bool = False) -> str:
+    def lacking(self, reach: Reach = Reach.LOGIN) -> str:
         """Why nothing can answer; empty where something can."""
         if not self.step:
             return f"this release does not run {self.tool} yet"
-        if kubernetes and not self.on_kubernetes:
+        if reach is not Reach.LOGIN and not self.tool_for((), reach):
+            if self.in_a_job:
+                return "the spec names no image for checks on the nodes (`platform.checks`)"
             return f"this release does not run {self.tool} on Kubernetes yet"
         return ""
 
@@ -43,6 +59,8 @@ PERFTEST = {
 PERFTEST_LATENCY = {"roce": "ib_write_lat", "infiniband": "ib_write_lat", "efa": "ib_send_lat"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
+HARDWARE_SUITE = Measurement("on-node checks", "the on-node suite", in_a_job="the on-node suite in a Job")
+"""Of the same suite: what holds by the machine, whoever installed it. The rest asks for what the roles install."""
 SCHEDULER = Measurement("scheduler", "scontrol", on_kubernetes="the Kubernetes API")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
@@ -61,9 +79,11 @@ FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 CONTAINER = Measurement("containers", "srun --container-image")
 JOB = Measurement("job", "the reference job")
+SCIENCE = Measurement("scientific programs", "HPL and hpcc")
 MEASUREMENTS = (
     SCHEDULER,
     NODE_SUITE,
+    HARDWARE_SUITE,
     DIAGNOSTICS,
     GPU_PROBE,
     NODE_COLLECTIVES,
@@ -81,6 +101,7 @@ MEASUREMENTS = (
     CHECKPOINT,
     CONTAINER,
     JOB,
+    SCIENCE,
 )
 """Those that this release has, in the order in which a validation runs them."""
 

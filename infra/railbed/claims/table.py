@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from railbed.claims import collectives, fabric, gpus, host, job, scheduler, storage
+from railbed.claims import collectives, fabric, gpus, host, job, scheduler, science, storage
 from railbed.claims.definition import TABLE, Definition, Facts, In, Out
+from railbed.claims.measurements import Reach
 from railbed.claims.records import Claim, OutOfScope
 
-FAMILIES = (gpus, host, scheduler, fabric, collectives, storage, job)
+FAMILIES = (gpus, host, scheduler, fabric, collectives, storage, job, science)
 """Modules whose import declares claims, in the order in which plans and reports have them."""
 _PLACE = {module.__name__: place for place, module in enumerate(FAMILIES)}
 _EVERY = sorted(TABLE.values(), key=lambda one: _PLACE[one.instances.__module__])
@@ -40,14 +41,14 @@ def page_of(claim: str) -> str:
     return found.page if found else ""
 
 
-def measured(claim: Claim, transports: Iterable[str], *, kubernetes: bool = False) -> Claim:
+def measured(claim: Claim, transports: Iterable[str], reach: Reach = Reach.LOGIN) -> Claim:
     """The claim with what of this release answers it where the rails are ``transports``, or why nothing does."""
     one = find(claim.id)
     if one is None:
         return claim.model_copy(
             update={"measured_by": "", "unmeasured": "this release does not know the claim"}
         )
-    tool, lacking = one.by.tool_for(transports, kubernetes=kubernetes), one.by.lacking(kubernetes=kubernetes)
+    tool, lacking = one.by.tool_for(transports, reach), one.by.lacking(reach)
     return claim.model_copy(update={"measured_by": tool, "unmeasured": lacking})
 
 

@@ -194,10 +194,10 @@ def summary(
             f"  {title:19} {', '.join(f'{many} {what}' for what, many in counted.items()) or 'none'}",
             soft_wrap=True,
         )
-    if found.breaker_opened:
-        output.out.print(
-            f"  {'circuit breaker':19} opened {found.breaker_opened} times: railbed node breaker"
-        )
+    opened = [f"opened {found.breaker_opened} times"] if found.breaker_opened else []
+    opened += [f"pool {pool} {why}: railbed node breaker" for pool, why in found.breaker_open.items()]
+    if opened:
+        output.out.print(f"  {'circuit breaker':19} {'; '.join(opened)}", soft_wrap=True, markup=False)
     if found.often:
         table = Table("node", "state", "trouble")
         for one in found.often:

@@ -31,7 +31,7 @@ def show(
         output.print_json(planned.as_json())
         return
     output.out.print(_head(planned))
-    parts = (_pools, _images, _filesystems, _storage, _jobs, _claims, _out_of_scope)
+    parts = (_pools, _images, _filesystems, _storage, _jobs, _science, _claims, _out_of_scope)
     for table in (part(planned) for part in parts):
         if table.row_count:
             output.out.print(table)
@@ -121,6 +121,20 @@ def _jobs(plan: plans.ClusterPlan) -> Table:
             _seconds(job.checkpoint_interval_s),
             f"{job.goodput:.1%}",
         )
+    return table
+
+
+def _science(plan: plans.ClusterPlan) -> Table:
+    table = _table(
+        "Scientific jobs", "workload", "GPUs", "nodes", "ranks", "FP64 TFLOPS", "HPL at least", "N", "takes"
+    )
+    for one in plan.science:
+        table.add_row(
+            f"scientific [{one.workload}]", str(one.gpus), str(one.nodes), str(one.ranks),
+            "unknown" if one.peak_tflops is None else f"{one.peak_tflops:g}",
+            "unknown" if one.hpl_floor_tflops is None else f"{one.hpl_floor_tflops:.4g} TFLOPS",
+            str(one.hpl_n), _seconds(one.hpl_s),
+        )  # fmt: skip
     return table
 
 

@@ -4,7 +4,7 @@ Everything after the platforms (inventory, configure, validate, operate) reads t
 secret value, and at most 2 KB a node.
 """
 
-from railbed.contract.kubernetes import Kubernetes
+from railbed.contract.kubernetes import Checks, Kubernetes
 from railbed.contract.parts import (
     BmcTrust,
     Brought,
@@ -42,6 +42,7 @@ __all__ = [
     "SCHEMA",
     "BmcTrust",
     "Brought",
+    "Checks",
     "Contract",
     "File",
     "Filesystem",

@@ -10,6 +10,17 @@ from railbed.claims import FrozenModel
 from railbed.contract import scalars
 
 
+class Checks(FrozenModel):
+    """Where a Job on each node runs what it must show by itself."""
+
+    image: Annotated[str, Field(max_length=512, pattern=r"^[a-z0-9][a-z0-9.:/_-]*@sha256:[0-9a-f]{64}$")]
+    """With Python, pytest, pytest-testinfra and nsenter."""
+    namespace: scalars.Name
+    """Whose pods may be privileged."""
+    priority_class: scalars.Name
+    """Of its pods; it preempts none."""
+
+
 class Kubernetes(FrozenModel):
     """The cluster that the nodes belong to."""
 
@@ -28,3 +39,5 @@ class Kubernetes(FrozenModel):
     """Keys of taints that the site's nodes carry on purpose."""
     gate: bool
     """Whether nodes that never passed keep pods away."""
+    checks: Checks | None = None
+    """None where the spec names no image: nothing of railbed runs on the nodes."""

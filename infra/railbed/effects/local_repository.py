@@ -7,7 +7,6 @@ content, and is carried to the nodes from there.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects import openpgp, signed_repository
+from railbed.effects import built_once, openpgp, signed_repository
 from railbed.effects.download import Absent, Unreachable
 from railbed.effects.lock import acquire
 from railbed.effects.mirror import LOCAL, empty, mirror
@@ -46,8 +45,7 @@ def repositories_dir(cache: Path) -> Path:
 
 def digest_of(wanted: Sequence[Artefact]) -> str:
     """Names a repository by what is in it."""
-    text = "\n".join(sorted(one.model_dump_json() for one in wanted))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return built_once.key(sorted(one.model_dump_json() for one in wanted))
 
 
 def ensure(

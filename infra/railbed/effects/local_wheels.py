@@ -5,7 +5,6 @@ The folder is the same as ``wheels`` of a mirror (docs/howto/air-gap.md). It lie
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects import wheel_set
+from railbed.effects import built_once, wheel_set
 from railbed.effects.lock import acquire
 from railbed.effects.mirror import mirror
 from railbed.errors import HostError
@@ -31,7 +30,7 @@ def wheels_dir(cache: Path) -> Path:
 def digest_of(wanted: Sequence[Artefact], lists: Mapping[str, str]) -> str:
     """Names a folder by what is in it: the lists, and for which Python, system and CPU."""
     content = [one.model_dump_json() for one in wanted] + [lists[one.version] for one in wanted]
-    return hashlib.sha256("\n".join(sorted(content)).encode()).hexdigest()[:12]
+    return built_once.key(sorted(content))
 
 
 def ensure(

@@ -2,7 +2,8 @@
 
 Two ports reach each other by a partition of which both are members, one of them a full one (InfiniBand Architecture 1.4, 10.9.3).
 So a port that is a full member of one that the spec does not name is at fault by itself, and two limited members that reach each
-other show that nobody checks keys. What was not tried proves nothing.
+other show that nobody checks keys. What was not tried proves nothing, nor does silence on a way that carried nothing by the
+cluster's own partition.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from railbed.text import few
 SHOWN = 4
 FEW = 2
 """Nodes of which nobody can say whether they are all (as ``blame`` has it of rails)."""
+NO_CONTROL = "the way was not tried by the cluster's own partition"
+SILENT = "the way carried nothing by the cluster's own partition"
+ALONE = "no rail that it can be tried with is in it"
 Rail = tuple[str, int]
 """Node and rail."""
 
@@ -53,22 +57,27 @@ class Outcome:
 
 def judge(
     nodes: Mapping[str, Sequence[int]],
-    full: Mapping[Rail, Collection[int]],
+    held: Mapping[Rail, Mapping[int, bool]],
     usual: Sequence[Try],
     tries: Sequence[Try],
 ) -> dict[str, Outcome]:
-    """``nodes``: name → its rails. ``full``: partitions beside the spec's that a rail is a full member of; a rail whose keys
-    nobody could read is absent. ``usual``: over the cluster's own partition; a way that carries nothing there proves nothing.
+    """``nodes``: name → its rails. ``held``: partitions beside the spec's that a rail is a member of → whether a full one; a rail
+    whose keys nobody could read is absent. ``usual``: over the cluster's own partition; a way that did not carry there each time,
+    or was not tried, proves nothing.
     """
-    closed = {one.way: one.reason for one in usual if not one.carried}
+    full = {end: {pkey for pkey, whole in keys.items() if whole} for end, keys in held.items()}
+    control = {one.way: NO_CONTROL for one in tries} | {one.way: "" for one in usual}
+    control |= {one.way: one.reason or SILENT for one in usual if not one.carried}
     # What has no answer where nothing has one is not kept apart.
     proper = [
-        one.model_copy(update={"carried": None, "reason": closed[one.way]})
-        if one.carried is False and one.way in closed
+        one.model_copy(update={"carried": None, "reason": control[one.way]})
+        if one.carried is False and control[one.way]
         else one
         for one in tries
     ]
-    seen = {(name, rail): _rail(name, rail, full, proper) for name, rails in nodes.items() for rail in rails}
+    seen = {
+        (name, rail): _rail(name, rail, held, full, proper) for name, rails in nodes.items() for rail in rails
+    }
     everywhere = _everywhere(nodes, {end for end, (verdict, _) in seen.items() if verdict is Verdict.FAIL})
     found = {}
     for name, rails in nodes.items():
@@ -101,10 +110,14 @@ def _everywhere(nodes: Mapping[str, Sequence[int]], wrong: Collection[Rail]) -> 
 
 
 def _rail(
-    name: str, rail: int, full: Mapping[Rail, Collection[int]], tries: Sequence[Try]
+    name: str,
+    rail: int,
+    held: Mapping[Rail, Collection[int]],
+    full: Mapping[Rail, Collection[int]],
+    tries: Sequence[Try],
 ) -> tuple[Verdict, str]:
     """The verdict on a rail of a node, and the words that follow its name."""
-    if (name, rail) not in full:
+    if (name, rail) not in held:
         return Verdict.UNPROVEN, "has a port whose partition keys cannot be read"
     mine = [one for one in tries if one.rail == rail and name in (one.sender, one.receiver)]
     for pkey in sorted(full[name, rail]):
@@ -119,10 +132,12 @@ def _rail(
             words = f"and that of {one.other(name)} reach each other as limited members of partition {one.pkey:#06x}"
             return Verdict.FAIL, words
     # A partition by which only full members answered, or nobody could be asked, may lead anywhere.
-    for pkey in sorted({one.pkey for one in mine}):
+    for pkey in sorted({one.pkey for one in mine} | set(held[name, rail])):
         of_it = [one for one in mine if one.pkey == pkey]
         if not any(one.carried is False for one in of_it):
-            why = [one.reason or f"{one.other(name)} is a full member and answers" for one in of_it]
+            why = [one.reason or f"{one.other(name)} is a full member and answers" for one in of_it] or [
+                ALONE
+            ]
             return (
                 Verdict.UNPROVEN,
                 f"was not tried by partition {pkey:#06x}: {few(list(dict.fromkeys(why)), 2, '; ')}",

@@ -72,17 +72,19 @@ def judge(
     if full:
         reason = f"counters stand at their largest value and count no more: {few(full, SHOWN)}; boot the node, or clear them"
         return Outcome(Verdict.UNPROVEN, reason, [], plain)
-    if missing := silent(cards, rises):
+    if missing := silent(cards, before, rises):
         return Outcome(Verdict.UNPROVEN, f"no counters of {few(missing, SHOWN)}", [], plain)
     return Outcome(
         Verdict.PASS, f"{len(cards)} ports counted no link down, and no errors beyond the limits", [], plain
     )
 
 
-def silent(cards: Mapping[str, str], rises: Mapping[tuple[str, str], int]) -> list[str]:
-    """Rails of which no counter was read."""
-    heard = {cards[device] for device, _ in rises}
-    return [rail for rail in dict.fromkeys(cards.values()) if rail not in heard]
+def silent(cards: Mapping[str, str], before: Mapping[Key, int], rises: Mapping[Key, int]) -> list[str]:
+    """Rails with a card of which no counter was read, or not each that was read before the load."""
+    heard = {device for device, _ in rises} - {
+        device for device, name in before if (device, name) not in rises
+    }
+    return list(dict.fromkeys(rail for device, rail in cards.items() if device not in heard))
 
 
 def _stopped(value: int, limit: Limit) -> bool:

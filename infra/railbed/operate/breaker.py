@@ -40,12 +40,19 @@ def refusal(
     contract: Contract, states: Mapping[str, NodeState], index: Index, pool: str, now: datetime
 ) -> str:
     """Why nothing is repaired or taken out of this pool by itself now; empty where the breaker is closed."""
+    if still := standing(index, pool):
+        return still
     reset = _last(index, RESET, pool)
-    opened = _last(index, OPENED, pool)
-    if opened and (reset is None or opened.place > reset.place):
-        return f"{STILL} {opened.at}: {opened.event.get('why', '')}"
     members = [node.name for node in contract.with_role(*WORKERS) if node.pool == pool]
     return _quarantines(members, index, reset, now) or _same_fault(members, states, _known(reset, now))
+
+
+def standing(index: Index, pool: str) -> str:
+    """Since when it is open, and why, where that was written down and nobody has reset it; else empty."""
+    reset, opened = _last(index, RESET, pool), _last(index, OPENED, pool)
+    if opened and (reset is None or opened.place > reset.place):
+        return f"{STILL} {opened.at}: {opened.event.get('why', '')}"
+    return ""
 
 
 def note(journal: Journal, pool: str, why: str) -> None:

@@ -14,10 +14,15 @@ def archive(work: Workspace) -> None:
     latest = work.reports / "latest"
     if latest.exists():
         target = work.archive / "reports" / latest.resolve().name
-        if not target.exists():
-            shutil.copytree(latest.resolve(), target)
+        target.parent.mkdir(parents=True, exist_ok=True)
         if (runs := validate.history_file(work)).exists():
             shutil.copy2(runs, target.parent / f"{target.name}-{runs.name}")
+        if not target.exists():
+            # A copy that a kill cut short is not taken for the report: the only other one is removed below.
+            copied = target.with_name(f".{target.name}.new")
+            shutil.rmtree(copied, ignore_errors=True)
+            shutil.copytree(latest.resolve(), copied)
+            copied.rename(target)
     for entry in work.dir.iterdir():
         if entry == work.archive or entry.name == "lock":
             continue

@@ -36,7 +36,7 @@ from railbed.operate import (
     swap,
 )
 from railbed.operate.drain import Say
-from railbed.operate.guards import Action, Guard
+from railbed.operate.guards import Action
 from railbed.operate.ladder import Climb
 from railbed.operate.lifecycle import Event
 from railbed.operate.picture import Picture
@@ -159,9 +159,7 @@ class _Run:
         before = standing.of(self.contract.node(name), seen).place
         lifecycle.transition(before, Event.DRAINED)
         refusals = guards.refusals(seen, [name], Action.REPAIR)
-        for one in refusals:
-            if one.guard is Guard.BREAKER:
-                breaker.note(journal, self.contract.node(name).pool, one.why)
+        guards.note(journal, self.contract, refusals)
         if overridden := guards.require(refusals, force):
             journal.write(
                 "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)

@@ -87,9 +87,13 @@ class Going:
         that was killed has had another machine made already. Raises UnprovenError where a guard holds it back."""
         name, journal = self.node.name, Journal(self.work.journal_file)
         seen = picture.take(self.contract, self.work, self.scheduler)
-        if before := begun_with(seen.index, name):
-            return before == self.node.identity.value
-        guards.require(guards.refusals(seen, [name], Action.REPLACE))
+        before = begun_with(seen.index, name)
+        if before and before != self.node.identity.value:
+            return False
+        found = guards.refusals(seen, [name], Action.REPLACE)
+        guards.note(journal, self.contract, found)
+        # One that was begun goes on; but the node may have been given back since, and have a job.
+        guards.require([one for one in found if not before or one.guard not in guards.FORCED])
         drain.drain(self.scheduler, name, seen.states, f"{REPAIR_PREFIX} replaced,", self.step)
         acceptance.hold(self.scheduler, [name])
         # Between the look and the drain a job may have begun; from here on none does.

@@ -18,6 +18,7 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
+from railbed.judge.rails import PARTNERS_NEEDED
 from railbed.operate import drain, guards, lifecycle, picture, standing
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action
@@ -67,7 +68,24 @@ def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
     wanted, has = seen.contract.software.release, seen.releases.get(name)
     if has != wanted:
         return f"it has {has or 'no whole release'}, and the cluster {wanted}: run the roles first, in a repair or an upgrade"
-    return ""
+    return _alone(name, seen)
+
+
+def _alone(name: str, seen: Picture) -> str:
+    """Why its rails could not be measured now; empty where they can. A try would prove nothing, and they are few in a day."""
+    with_rails = [node.name for node in seen.contract.with_role(*WORKERS) if node.rails]
+    others = [other for other in with_rails if other != name]
+    if name not in with_rails or len(others) < PARTNERS_NEEDED:
+        return ""
+    # One that is drained may be measured with: no step of a job is needed for it.
+    idle = [
+        other
+        for other in others
+        if not seen.jobs.get(other) and (state := seen.states.get(other)) and state.responding
+    ]
+    if len(idle) >= PARTNERS_NEEDED:
+        return ""
+    return f"{len(idle)} other nodes are idle, and its rails are measured with {PARTNERS_NEEDED}: the next run tries"
 
 
 def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:

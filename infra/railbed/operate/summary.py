@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from railbed.claims import FrozenModel
 from railbed.effects.journal_index import named
-from railbed.operate import past, standing
+from railbed.operate import breaker, past, standing
 from railbed.operate.picture import Picture
 
 EVENTS = {
@@ -52,6 +52,8 @@ class Summary(FrozenModel):
     """Verdict → runs over all nodes and claims."""
     breaker_opened: int
     """How often the circuit breaker of a pool opened."""
+    breaker_open: dict[str, str]
+    """Pool whose breaker was opened, in this time or before, and not reset → since when, and why."""
     often: list[Often]
     """Those with the most trouble first."""
 
@@ -86,9 +88,15 @@ def of(seen: Picture, days: float) -> Summary:
         nodes=dict(sorted(Counter(known.values()).items())),
         events={word: total[word] for word in EVENTS if total[word]},
         validations=dict(sorted(verdicts.items())),
-        breaker_opened=sum(1 for _ in past.recent(seen.index.kinds(["breaker-open"]), seen.now, window_s)),
+        breaker_opened=sum(1 for _ in past.recent(seen.index.kinds([breaker.OPENED]), seen.now, window_s)),
+        breaker_open=_open(seen),
         often=sorted(
             often,
             key=lambda one: (-sum(one.events[word] for word in TROUBLE if word in one.events), one.node),
         ),
     )
+
+
+def _open(seen: Picture) -> dict[str, str]:
+    pools = sorted({node.pool for node in seen.contract.nodes})
+    return {pool: why for pool in pools if (why := breaker.standing(seen.index, pool))}

@@ -164,11 +164,19 @@ class _Run:
         self.step("exchange", f"{spare.name} takes its place", spare=spare.name, place=place)
         places.exchange(self.contract, self.work, self.node.name, spare.name)
 
-    def finish(self, spare: str) -> None:
+    def finish(self, spare: str, seen: Picture | None = None) -> None:
+        """``seen``: where the run that made the exchange was killed; the spare may have fallen since, and then stays held."""
         acceptance.hold(self.scheduler, [self.node.name])
-        acceptance.release(self.scheduler, [spare], places.standby(self.contract, self.work))
+        proven = seen is None or seen.is_accepted(self.contract.node(spare))
+        if proven:
+            acceptance.release(self.scheduler, [spare], places.standby(self.contract, self.work))
         self.journal.write("swapped-in", node=spare, instead_of=self.node.name)
-        self.step("done", f"{spare} takes its jobs", spare=spare)
+        does = (
+            "takes its jobs"
+            if proven
+            else f"has its place and stays held: `railbed node repair {spare}` proves it"
+        )
+        self.step("done", f"{spare} {does}", spare=spare)
 
 
 def exchange(
@@ -182,8 +190,9 @@ def exchange(
 
 def finish(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, say: Say) -> None:
     """What is left of an exchange that a run made which was killed; nothing where there is none."""
-    if begun := _exchanged(contract, work, picture.take(contract, work, scheduler), name):
-        _Run(contract, work, scheduler, contract.node(name), say).finish(str(begun.event.get("spare")))
+    seen = picture.take(contract, work, scheduler)
+    if begun := _exchanged(contract, work, seen, name):
+        _Run(contract, work, scheduler, contract.node(name), say).finish(str(begun.event.get("spare")), seen)
 
 
 def swap(
@@ -198,12 +207,13 @@ def swap(
     if begun := _exchanged(contract, work, seen, name):
         spare = contract.node(str(begun.event.get("spare")))
         run = _Run(contract, work, scheduler, contract.node(name), say)
-        run.finish(spare.name)
+        run.finish(spare.name, seen)
         return _planned(contract, work, run.node, spare, seen, done=True)
     node = require(contract, name, seen)
     spare = choose(node, seen)
-    refusals = guards.require(guards.refusals(seen, [name], Action.SWAP), force)
-    run = _Run(contract, work, scheduler, node, say)
+    run, found = _Run(contract, work, scheduler, node, say), guards.refusals(seen, [name], Action.SWAP)
+    guards.note(run.journal, contract, found)
+    refusals = guards.require(found, force)
     run.journal.write(
         BEGIN, node=name, spare=spare.name, by=operator(), reason=force, guards=guards.overridden(refusals)
     )

@@ -13,6 +13,7 @@ from railbed.parse import (
     ethtool_statistics,
     fi_rma_bw,
     fio,
+    hpl,
     ibdev2netdev,
     iblinkinfo,
     ibnetdiscover,
@@ -134,6 +135,13 @@ PARSERS: tuple[Parser, ...] = (
         ("fabtests", "fi_pingpong", "fi_rdm_bw", "fi_rdm_tagged_bw"),
     ),
     Parser("fio", "fio --output-format=json: rates and latencies of each job", fio.plain, _jobs),
+    Parser(
+        "hpl",
+        "HPL (xhpl, NVIDIA's hpl.sh) and hpcc's file: rate, residual and digits of each solution; STREAM, latency, bandwidth",
+        hpl.plain,
+        _holds("solved", "runs"),
+        ("xhpl", "hpl.sh", "hpcc", "hpccoutf.txt"),
+    ),
     Parser(
         "ibdev2netdev",
         "ibdev2netdev, also with -v: device ↔ interface, the rails in their order",

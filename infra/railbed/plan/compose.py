@@ -17,6 +17,7 @@ from railbed.plan import (
     kubernetes,
     purchase,
     scheduler_api,
+    science,
     services,
     software,
     sources,
@@ -123,11 +124,13 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *kubernetes.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
+            *science.warnings(spec, in_scope, where),
             *purchase.warnings(purchases),
         ],
         purchases=purchases,
         storage=storage,
         jobs=jobs,
+        science=science.jobs(spec),
     )
 
 
@@ -159,6 +162,8 @@ def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str
     installed = software.planned(release, chosen, lab=lab)
     if image := spec.software.container_image:
         installed = installed.model_copy(update={"container_image": PlannedImage(**image.model_dump())})
+    if image := spec.software.hpc_benchmarks:
+        installed = installed.model_copy(update={"hpc_benchmarks": PlannedImage(**image.model_dump())})
     if lab or isinstance(spec.platform, KubernetesPlatform):
         return Choice(chosen, brought, installed, [], [], {})
     places = sources.of(release, machines, filesystems, spec.software.mirror, os, brought)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
+from railbed.claims.measurements import Reach
 from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
-from railbed.plan import images, node_classes
+from railbed.plan import images, node_classes, science
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
 from railbed.software import compat
 from railbed.spec import ClusterSpec
+from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import CLOUDS, LabPlatform
 
@@ -50,7 +52,7 @@ def of(
         rail_hosts=computes + sum(pool.spares for pool in pools),
         has_fabric=spec.fabric is not None,
         has_scheduler=spec.scheduler != "none",
-        kubernetes=spec.scheduler == "kubernetes",
+        reach=_reach(spec),
         filesystems=[
             _filesystem(one, offer, given.rates, pools)
             for one, offer, given in zip(filesystems, offers, storage, strict=True)
@@ -70,8 +72,17 @@ def of(
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
         pool_tenants=len({pool.tenant for pool in pools}),
+        science_nodes=max((one.nodes for one in science.jobs(spec)), default=0),
+        hpl_image=software.hpc_benchmarks.path if software.hpc_benchmarks else "",
         rail_only=lab or (place is not None and place.rail_only),
     )
+
+
+def _reach(spec: ClusterSpec) -> Reach:
+    if spec.scheduler != "kubernetes":
+        return Reach.LOGIN
+    jobs = isinstance(spec.platform, KubernetesPlatform) and spec.platform.checks is not None
+    return Reach.JOBS if jobs else Reach.API
 
 
 def _filesystem(

@@ -23,6 +23,15 @@ def refused(spec: ClusterSpec) -> Iterator[Refusal]:
                 "use scheduler: slurm, or `platform: {kind: kubernetes}` for a cluster that is there already",
             )
         return
+    if spec.platform.checks is not None and spec.platform.driver == "gpu_operator":
+        hint = "remove it: the operator's driver and its programs are in a container, where this release does not look"
+        yield "checks of nodes whose driver is the GPU Operator's", "platform.checks", hint
+    if spec.platform.kueue is not None and spec.platform.kueue.installed_by == "railbed":
+        hint = "install Kueue 0.17 as its documentation says, and say `installed_by: site`: no digest of its chart is known here"
+        yield "a chart of Kueue", "platform.kueue.installed_by", hint
+    if spec.platform.kueue is not None and not spec.platform.tenants:
+        hint = "name `platform.tenants`: each gets a queue"
+        yield "queues without tenants", "platform.kueue", hint
     if spec.scheduler != "kubernetes":
         yield f"scheduler {spec.scheduler}", "scheduler", "use scheduler: kubernetes"
     for index, pool in enumerate(spec.pools):
@@ -42,6 +51,7 @@ def refused(spec: ClusterSpec) -> Iterator[Refusal]:
         "software.mirror": (spec.software.mirror, "a mirror", "remove it: nothing is installed on the nodes"),
         "software.os": (spec.software.os, "an operating system", "remove it: nothing is installed on the nodes"),
         "software.container_image": (spec.software.container_image, "containers of Slurm", "remove it"),
+        "software.hpc_benchmarks": (spec.software.hpc_benchmarks, "containers of Slurm", "remove it"),
         "job_topology": (spec.job_topology != "auto", "a topology of Slurm", "remove it"),
         "scheduler_api": (spec.scheduler_api != "none", "Slurm's REST interface", "remove it"),
     }  # fmt: skip
@@ -56,14 +66,17 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     """What a user should know: this release proves little there, and a gate opens by an operator's word only."""
     if not isinstance(spec.platform, KubernetesPlatform):
         return
+    measured = "`scheduler.state`"
+    if spec.platform.checks is not None:
+        measured += " and, by a Job on each node, GPUs, driver, NVLink, PCIe and memory"
     message = (
-        "this release measures `scheduler.state` on Kubernetes and nothing else: every other essential claim stays unproven, "
-        "and no certificate is issued"
+        f"this release measures {measured} on Kubernetes and nothing else: every other essential claim stays unproven, and no "
+        "certificate is issued"
     )
     yield Warned(code="NOT_MEASURED", path=f"{where}.platform.kind", message=message)
     if spec.platform.gate:
         message = (
             "nodes keep pods away until they pass, and in this release they pass only where their operator accepts each "
-            "essential claim unproven (`railbed validate --accept-unproven CLAIM --reason REASON`)"
+            "essential claim that stays unproven (`railbed validate --accept-unproven CLAIM --reason REASON`)"
         )
         yield Warned(code="GATE_BY_HAND", path=f"{where}.platform.gate", message=message)

@@ -109,6 +109,8 @@ class Cluster:
     """Whether controllers have the scheduler's REST interface."""
     wheels: bool = False
     """Whether controllers serve the training stack's wheels."""
+    hpcc: bool = False
+    """Whether nodes with GPUs get HPC Challenge, for a workload of the kind scientific."""
     image_sources: bool = True
     """Whether package sources of an image may stay."""
 
@@ -320,6 +322,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "alerting_nodes"
     if kind.role in WORKERS:
         yield "gpu_nodes"
+        if cluster.hpcc:
+            yield "hpcc_nodes"
         if kind.rails and machine and machine.transport != "tcp":
             yield "rdma_nodes"
         if kind.rails and machine and machine.transport in SPEAKS_LLDP and not cluster.imds:

@@ -156,6 +156,8 @@ class PlannedSoftware(FrozenModel):
     """Whether repositories are a mirror of the site, which a node that was not converged yet does not know."""
     container_image: PlannedImage | None = None
     """What a validation starts as a job's container."""
+    hpc_benchmarks: PlannedImage | None = Field(default=None, exclude_if=lambda image: image is None)
+    """NVIDIA's HPC Benchmarks, whose HPL a validation starts on GPUs."""
 
 
 class Price(FrozenModel):
@@ -208,6 +210,27 @@ class PlannedJob(FrozenModel):
     """Its place in the spec."""
     kind: Literal["pretraining"]
     job: LongJob
+
+
+class PlannedScience(FrozenModel):
+    """One scientific workload: whole nodes, and what they may do in double precision."""
+
+    workload: int
+    """Its place in the spec."""
+    gpus: int
+    nodes: int
+    idle_gpus: int
+    """GPUs of its nodes that it asks for nothing of: its nodes are its own."""
+    ranks: int
+    """One a GPU."""
+    peak_tflops: float | None = None
+    """FP64 of its GPUs by their data sheet; None: nobody published it."""
+    hpl_floor_tflops: float | None = None
+    """What HPL must reach over its nodes; None: nobody published a rate."""
+    hpl_n: int
+    """Equations of that HPL."""
+    hpl_s: float | None = None
+    """Seconds that it takes at the floor."""
 
 
 class Warned(FrozenModel):
@@ -282,7 +305,9 @@ class ClusterPlan(FrozenModel):
     storage: list[PlannedStorage] = Field(default_factory=list)
     """One for each filesystem."""
     jobs: list[PlannedJob] = Field(default_factory=list)
-    """One for each workload that is planned."""
+    """One for each workload that is planned as a long job."""
+    science: list[PlannedScience] = Field(default_factory=list)
+    """One for each workload of the kind scientific."""
 
     @property
     def compute_nodes(self) -> int:
@@ -294,7 +319,7 @@ class ClusterPlan(FrozenModel):
         return self.controllers > 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `railbed plan --json` prints; `storage`, `jobs` and `site` where there is something to say."""
+        """What `railbed plan --json` prints; `storage`, `jobs`, `science` and `site` where there is something to say."""
         more: dict[str, Any] = {}
         if any(one.rates.basis != "none" or one.checkpoint_gbytes for one in self.storage):
             more["storage"] = [one.model_dump(mode="json") for one in self.storage]
@@ -306,6 +331,8 @@ class ClusterPlan(FrozenModel):
             more["tenants"] = [one.model_dump(mode="json") for one in self.tenants]
         if self.jobs:
             more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
+        if self.science:
+            more["science"] = [one.model_dump(mode="json") for one in self.science]
         return {
             "name": self.name,
             "service": self.service,

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.errors import Unsupported
+from railbed.laws import hpl
 from railbed.plan import images, kubernetes
 from railbed.spec import ClusterSpec
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import LabPlatform
 
-PLANNED_WORKLOADS = ("pretraining",)
+LONG_JOBS = ("pretraining",)
+"""Kinds of workloads that are planned as long jobs: checkpoints, spares, interruptions."""
+PLANNED_WORKLOADS = (*LONG_JOBS, "scientific")
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -33,6 +36,7 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
             continue
         at = f"workloads[{index}].kind"
         yield f"workloads of kind {workload.kind}", at, "remove it; its planning comes with a later release"
+    yield from _refused_science(spec)
     for index, pool in enumerate(spec.pools):
         if pool.machine != spec.pools[0].machine:
             yield "pools of different machines", f"pools[{index}].machine", "give all pools one machine type"
@@ -72,6 +76,24 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
                     at,
                     "name one that is there, e.g. `existing: 10.80.9.1@o2ib:/scratch`",
                 )
+
+
+def _refused_science(spec: ClusterSpec) -> Iterator[Refusal]:
+    """Double precision where the GPUs have next to none: the processors beside them would be faster."""
+    machine = catalog.load_machine(spec.pools[0].machine)
+    peak = machine.gpu_fp64_tflops
+    for index, workload in enumerate(spec.workloads):
+        if workload.kind != "scientific":
+            continue
+        if peak is not None and peak < hpl.POOR_FP64_TFLOPS:
+            yield (
+                f"workloads of kind scientific on {machine.gpu_model}, which has {peak:g} TFLOPS in FP64 (catalogue)",
+                f"workloads[{index}].kind",
+                "take a machine with A100, H100, H200 or B200; work in single or half precision needs no entry of this kind",
+            )
+        if spec.scheduler == "kubernetes":
+            hint = "use scheduler: slurm: its steps start MPI's ranks"
+            yield "workloads of kind scientific on Kubernetes", f"workloads[{index}].kind", hint
 
 
 def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from railbed import catalog
 from railbed.laws import longjob, storage
 from railbed.plan.parts import PlannedJob, PlannedStorage, Warned
-from railbed.plan.supported import PLANNED_WORKLOADS
+from railbed.plan.supported import LONG_JOBS
 from railbed.spec import ClusterSpec
 from railbed.spec.cluster import Workload
 
@@ -56,7 +56,7 @@ def plan_jobs(spec: ClusterSpec, given: list[PlannedStorage]) -> list[PlannedJob
             ),
         )
         for index, workload in enumerate(spec.workloads)
-        if workload.kind in PLANNED_WORKLOADS
+        if workload.kind in LONG_JOBS
     ]
 
 
@@ -86,7 +86,7 @@ def warnings(spec: ClusterSpec, jobs: list[PlannedJob], spares: int, where: str)
 
 
 def _saving(spec: ClusterSpec) -> list[Workload]:
-    return [workload for workload in spec.workloads if workload.kind in PLANNED_WORKLOADS]
+    return [workload for workload in spec.workloads if workload.kind in LONG_JOBS]
 
 
 def _checkpoint(workload: Workload) -> float:

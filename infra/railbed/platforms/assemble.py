@@ -159,6 +159,8 @@ def classified(
         scheduler_api=made.scheduler_api != "none",
         lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
         lnet_controllers=_controllers_have_storage(made),
+        # A claim in scope says that the spec has such a workload, and the nodes the distribution's MPI.
+        hpcc=any(one.id == "science.repeatable" for one in made.claims),
         wheels=any(one.wheels for one in made.software.repositories),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")

@@ -55,7 +55,8 @@ def check(spec: ClusterSpec, where: str) -> None:
         offers.check(spec, filesystem, key_path(where, ["filesystems", index]))
     _mounts(spec, where)
     _release(spec, where)
-    _container_image(spec, where)
+    for name in ("container_image", "hpc_benchmarks"):
+        _image(spec, name, where)
     _workloads(spec, where)
     _access(spec, where)
     services.check(spec, where)
@@ -255,15 +256,19 @@ def _release(spec: ClusterSpec, where: str) -> None:
     _system(spec, release, where)
 
 
-def _container_image(spec: ClusterSpec, where: str) -> None:
+def _image(spec: ClusterSpec, name: str, where: str) -> None:
     """Every node reads it where the spec says it is."""
-    image, mounts = spec.software.container_image, [one.mount for one in spec.filesystems]
+    images = {
+        "container_image": spec.software.container_image,
+        "hpc_benchmarks": spec.software.hpc_benchmarks,
+    }
+    image, mounts = images[name], [one.mount for one in spec.filesystems]
     if image and (
         ".." in image.path.split("/") or not any(image.path.startswith(f"{one}/") for one in mounts)
     ):
         raise SpecError(
             "the container's image is on no filesystem of the spec, so nodes do not all read it",
-            path=key_path(where, ["software", "container_image", "path"]), found=image.path,
+            path=key_path(where, ["software", name, "path"]), found=image.path,
             allowed=[f"a file below {one}" for one in mounts] or "a file on a filesystem, and the spec has none",
             hint="put the file on a filesystem of the cluster and name it there",
         )  # fmt: skip

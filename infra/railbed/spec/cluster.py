@@ -203,6 +203,8 @@ class SoftwareSpec(SpecModel):
     """How kernels in secure boot come to modules that they load."""
     container_image: ContainerImage | None = None
     """What a validation starts on every node with GPUs as a job's container; without it nobody shows that containers start."""
+    hpc_benchmarks: ContainerImage | None = None
+    """NVIDIA's HPC Benchmarks (`nvcr.io/nvidia/hpc-benchmarks`), whose HPL proves a workload `scientific` on GPUs."""
 
 
 class Workload(SpecModel):

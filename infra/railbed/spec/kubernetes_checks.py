@@ -19,6 +19,11 @@ def system_namespace(cluster: str) -> str:
     return f"railbed-{cluster}"
 
 
+def checks_namespace(cluster: str) -> str:
+    """Namespace of the Jobs that check nodes: privileged pods, which railbed's own namespace refuses."""
+    return f"{system_namespace(cluster)}-checks"
+
+
 def check(spec: ClusterSpec, place: KubernetesPlatform, where: str) -> None:
     """Raises the first SpecError that the platform part deserves."""
     at = f"{where}.platform"
@@ -34,21 +39,22 @@ def check(spec: ClusterSpec, place: KubernetesPlatform, where: str) -> None:
             "nodes of one pool would be another's too", path=f"{at}.selectors", found=sorted(place.selectors),
             allowed="labels that tell the pools apart", hint="add a label that only one of them has",
         )  # fmt: skip
-    if len(system_namespace(spec.name)) > NAME_MAX:
+    longest = checks_namespace if place.checks else system_namespace
+    if len(longest(spec.name)) > NAME_MAX:
         raise SpecError(
             "the name is too long for a namespace of railbed's own", path=f"{where}.name", found=spec.name,
-            allowed=f"≤ {NAME_MAX - len(system_namespace(''))} characters", hint="choose a shorter name",
+            allowed=f"≤ {NAME_MAX - len(longest(''))} characters", hint="choose a shorter name",
         )  # fmt: skip
     _tenants(spec, place, at)
 
 
 def _tenants(spec: ClusterSpec, place: KubernetesPlatform, at: str) -> None:
-    own = system_namespace(spec.name)
+    own = (system_namespace(spec.name), checks_namespace(spec.name))
     for name in place.tenants:
-        if name in (own, RESERVED[0]) or name.startswith(RESERVED[1]):
+        if name in (*own, RESERVED[0]) or name.startswith(RESERVED[1]):
             raise SpecError(
                 "the namespace is not a tenant's", path=key_path(at, ["tenants", name]), found=name,
-                allowed=f"not {own}, {RESERVED[0]}, or {RESERVED[1]}…", hint="choose another name",
+                allowed=f"not {' or '.join(own)}, {RESERVED[0]}, or {RESERVED[1]}…", hint="choose another name",
             )  # fmt: skip
     gpus = sum(pool.nodes * catalog.load_machine(pool.machine).gpus for pool in spec.pools)
     for name, tenant in place.tenants.items():

@@ -11,13 +11,14 @@ from string import Template
 from railbed.contract import Contract
 from railbed.defaults import PARTITION
 from railbed.errors import UsageError
+from railbed.laws import hpl
 
 KINDS = {
     "single-gpu": "one GPU of one node",
     "torchrun": "several nodes, data parallel, with checkpoints and requeue",
     "array": "many like jobs, one for each value",
     "inference": "a service that answers until it is ended",
-    "hpl": "a dense system in double precision",
+    "hpl": "a dense system in double precision over whole nodes",
 }
 """Kind → what it is."""
 DEFAULT_NODES = 2
@@ -64,10 +65,14 @@ def script(contract: Contract, kind: str, *, tenant: str = "", nodes: int = DEFA
             hint="take fewer nodes",
         )  # fmt: skip
     machine = contract.machine(workers[0].machine)
+    # Where ranks are on processors (the lab), a rank for each GPU would share few cores.
+    ranks = machine.gpus if machine.trains_on == "cuda" else machine.collective_ranks_per_node or 1
+    image = contract.software.hpc_benchmarks
+    rows, columns = hpl.grid(nodes * ranks)
     text = resources.files("railbed.toolbox").joinpath(f"job_templates/{kind}.sbatch").read_text()
     return Template(text).substitute(
         FILE=f"{kind}.sbatch", PARTITION=partition, ACCOUNT=account, NODES=nodes, GPUS=machine.gpus,
-        # Where ranks are on processors (the lab), a rank for each GPU would share few cores.
-        RANKS=machine.gpus if machine.trains_on == "cuda" else machine.collective_ranks_per_node or 1,
-        STACK=contract.software.training_stack_path,
+        RANKS=ranks, STACK=contract.software.training_stack_path,
+        P=rows, Q=columns, IMAGE=image.path if image else "", NB=hpl.GPU_BLOCK if image else hpl.HOST_BLOCK,
+        N=hpl.FIRST_GPU_N if image else hpl.FIRST_N,
     )  # fmt: skip

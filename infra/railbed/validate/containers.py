@@ -16,10 +16,11 @@ from pydantic import TypeAdapter
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
-from railbed.defaults import ACCEPTANCE_RESERVATION, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
+from railbed.defaults import FABRIC_OUTPUT_BYTES, STEP_WAIT_S
 from railbed.effects import node_json
 from railbed.effects.scheduler import Scheduler
 from railbed.parse.slurm import hostlist
+from railbed.run import TIMED_OUT
 from railbed.validate import gpus, steps
 from railbed.validate.answers import judged
 from railbed.validate.scope import Question
@@ -42,6 +43,8 @@ STATUS = 7
 LIMIT_S = 900
 """For reading the image once, and for unpacking it on all nodes at once: 20 GB at 25 MB/s. A bound; not measured."""
 SSH_S = 30.0
+BROKEN_OFF = (ended.SSH_FAILED, TIMED_OUT)
+"""Statuses of a step of which not all was heard."""
 EXITED = re.compile(r"^srun: error: (\S+): tasks? [\d,-]+: Exited with exit code (\d+)", re.M)
 """A line for each task, or one for those that end alike at once (Slurm 22.05, the first seen in the lab)."""
 
@@ -79,7 +82,7 @@ def run(validation: ValidationRun) -> None:
             questions[question.node] = question
     if not questions:
         return
-    if reason := _other_image(validation, scheduler, image.path, image.sha256):
+    if reason := other_image(validation, scheduler, image.path, image.sha256):
         validation.answers.why(CLAIM, reason, list(questions))
         return
     for nodes in gpus.together(validation, list(questions)):
@@ -91,7 +94,7 @@ def _blocked(validation: ValidationRun, node: str) -> str:
     return f"blocked by {NEEDS} on {node}" if known and known.verdict is not Verdict.PASS else ""
 
 
-def _other_image(validation: ValidationRun, scheduler: Scheduler, path: str, sha256: str) -> str:
+def other_image(validation: ValidationRun, scheduler: Scheduler, path: str, sha256: str) -> str:
     """Why the file is not known to be the image that the spec names; empty where it is. Read as the user who needs it."""
     read = [*AS_USER, "timeout", "-k", "5", str(LIMIT_S), "sha256sum", path]
     said = validation.remote.run(scheduler.controller, read, timeout_s=LIMIT_S + SSH_S, check=False)
@@ -123,30 +126,37 @@ def _start(
         )  # fmt: skip
     evidence = validation.keep(f"containers/{nodes[0]}.txt", f"{said.stdout}\n{said.stderr}")
     inside = {one.node: one for one in node_json.lines(said.stdout, INSIDE)}
-    codes = exit_codes(said.stderr)
+    # What came of it before the connection was lost is true; the rest says nothing, and the last line may be half of one.
+    whole = said.returncode not in BROKEN_OFF and not said.cut
+    codes = exit_codes(said.stderr if whole else "\n".join(said.stderr.splitlines()[:-2]))
+    broken = ended.why(said, PROGRAM, scheduler.controller)
     for name, question in questions.items():
-        if name in inside:
-            record = _judged(question, inside[name], codes.get(name, 0), wanted, evidence)
+        code = codes.get(name, 0 if whole else None)
+        if name in inside and (code is not None or problems(inside[name], STATUS, wanted)):
+            record = _judged(question, inside[name], STATUS if code is None else code, wanted, evidence)
             validation.answers.add(record)
-        elif codes.get(name):
+        elif name in inside:
+            validation.answers.why(CLAIM, f"the exit status of {name} did not come: {broken}", [name])
+        elif code == STATUS:
+            reason = f"the program ended on {name} as it should, and what it said cannot be read"
+            validation.answers.why(CLAIM, reason, [name])
+        elif code:
             words = ended.why(said, PROGRAM, name)
-            reason = f"the container did not start: the task ended with {codes[name]}: {words}"
+            reason = f"the container did not start: the task ended with {code}: {words}"
             validation.answers.add(
                 judged(question, Verdict.FAIL, reason, evidence=evidence, detail={"parts": [PART]})
             )
         else:
-            validation.answers.why(
-                CLAIM, f"no answer of {name}: {ended.why(said, PROGRAM, scheduler.controller)}", [name]
-            )
+            validation.answers.why(CLAIM, f"no answer of {name}: {broken}", [name])
 
 
 @contextmanager
 def _let_in(scheduler: Scheduler, reservation: str) -> Iterator[None]:
-    """Lets the user into the acceptance reservation, where the nodes are in it. Left in by a kill, it opens nothing to people."""
+    """Lets the user into the reservation that holds the nodes, if one does. Left in by a kill, it opens nothing to people."""
     if not reservation:
         yield
         return
-    update = ["scontrol", "update", f"ReservationName={ACCEPTANCE_RESERVATION}"]
+    update = ["scontrol", "update", f"ReservationName={reservation}"]
     scheduler.run([*update, f"Users+={USER}"])
     try:
         yield

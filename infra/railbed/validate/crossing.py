@@ -17,7 +17,7 @@ from railbed.validate.pairs import Pair, packed
 from railbed.validate.patience import Patience
 from railbed.validate.permutations import crossed, permutations
 from railbed.validate.scope import Question
-from railbed.validate.survey import Survey, able, apart, blocked, lit, rails_at_fault
+from railbed.validate.survey import Survey, able, apart, blocked, enough, lit, rails_at_fault
 from railbed.validate.validation_run import ValidationRun
 
 CROSS_RAIL, BISECTION = "fabric.cross_rail", "fabric.bisection"
@@ -39,9 +39,9 @@ def run(validation: ValidationRun) -> None:
         if validation.scope.asks(claim):
             free = able(validation, claim)
             question = validation.scope.get(claim)[0]
-            if len(free) < 2:
-                validation.answers.why(claim, f"{len(free)} nodes can take part, needs 2")
-            elif question.claim.expectation is None or question.claim.expectation.floor is None:
+            if not enough(validation, claim, free):
+                continue
+            if question.claim.expectation is None or question.claim.expectation.floor is None:
                 validation.answers.why(claim, "nothing says what it must reach")
             else:
                 validation.answers.add(_Crossing(validation, question, free, flows).measured())

@@ -36,40 +36,52 @@ class Counters(Generic[K]):
     plain: Callable[[Mapping[K, int]], dict[str, int]]
     """A node's as JSON data."""
 
+    def begin(self, validation: ValidationRun) -> None:
+        """Reads them before anything loads what they count."""
+        if validation.scope.asks(self.claim):
+            validation.counted[self.claim] = self._all(validation), time.monotonic()
 
-def begin(validation: ValidationRun, counters: Counters[K]) -> None:
-    """Reads them before anything loads what they count."""
-    if validation.scope.asks(counters.claim):
-        validation.counted[counters.claim] = _read(validation, counters), time.monotonic()
+    def run(self, validation: ValidationRun) -> None:
+        """Reads them again and judges their rise. Without a load a pass proves nothing."""
+        claim = self.claim
+        if not validation.scope.asks(claim):
+            return
+        before, counted_at = validation.counted.get(claim, ({}, 0.0))
+        elapsed_s = time.monotonic() - counted_at
+        after, loaded = self._all(validation), _loaded(validation, self.loads)
+        evidence = validation.keep(
+            self.evidence, {"before": self._documents(before), "after": self._documents(after)}
+        )
+        for question in validation.scope.get(claim):
+            name = question.node
+            then, now = before.get(name, UNREAD), after.get(name, UNREAD)
+            if isinstance(then, str) or isinstance(now, str):
+                validation.answers.why(claim, then if isinstance(then, str) else str(now), [name])
+                continue
+            outcome = self.judge(validation, name, then, now, elapsed_s)
+            if outcome.verdict is Verdict.PASS and name not in loaded:
+                validation.answers.why(claim, self.unloaded(validation, name), [name])
+                continue
+            detail = {"rises": outcome.rises, **({"parts": outcome.parts} if outcome.parts else {})}
+            measured = sum(outcome.rises.values())
+            record = judged(
+                question, outcome.verdict, outcome.reason, measured=measured, unit="errors", evidence=evidence, detail=detail
+            )  # fmt: skip
+            validation.answers.add(record)
 
+    def _all(self, validation: ValidationRun) -> dict[str, Mapping[K, int] | str]:
+        """Node → its counters, or why there are none."""
+        asked = validation.scope.nodes(self.claim)
+        lost = {name: validation.unreachable[name] for name in asked if name in validation.unreachable}
+        there = [name for name in asked if name not in lost]
+        read = validation.remote.each(there, lambda name: self.read(validation, name), SSH_FANOUT)
+        return {**read, **lost}
 
-def run(validation: ValidationRun, counters: Counters[K]) -> None:
-    """Reads them again and judges their rise. Without a load a pass proves nothing."""
-    claim = counters.claim
-    if not validation.scope.asks(claim):
-        return
-    before, counted_at = validation.counted.get(claim, ({}, 0.0))
-    elapsed_s = time.monotonic() - counted_at
-    after, loaded = _read(validation, counters), _loaded(validation, counters.loads)
-    evidence = validation.keep(
-        counters.evidence, {"before": _plain(counters, before), "after": _plain(counters, after)}
-    )
-    for question in validation.scope.get(claim):
-        name = question.node
-        then, now = before.get(name, UNREAD), after.get(name, UNREAD)
-        if isinstance(then, str) or isinstance(now, str):
-            validation.answers.why(claim, then if isinstance(then, str) else str(now), [name])
-            continue
-        outcome = counters.judge(validation, name, then, now, elapsed_s)
-        if outcome.verdict is Verdict.PASS and name not in loaded:
-            validation.answers.why(claim, counters.unloaded(validation, name), [name])
-            continue
-        detail = {"rises": outcome.rises, **({"parts": outcome.parts} if outcome.parts else {})}
-        measured = sum(outcome.rises.values())
-        record = judged(
-            question, outcome.verdict, outcome.reason, measured=measured, unit="errors", evidence=evidence, detail=detail
-        )  # fmt: skip
-        validation.answers.add(record)
+    def _documents(self, counts: Mapping[str, Mapping[K, int] | str]) -> dict[str, object]:
+        return {
+            name: found if isinstance(found, str) else self.plain(found)
+            for name, found in sorted(counts.items())
+        }
 
 
 def _loaded(validation: ValidationRun, loads: tuple[str, ...]) -> set[str]:
@@ -79,19 +91,3 @@ def _loaded(validation: ValidationRun, loads: tuple[str, ...]) -> set[str]:
         if one.measured is not None and any(fnmatchcase(one.claim, pattern) for pattern in loads):
             found.update([one.node] if one.node else map(str, one.detail.get("nodes") or ()))
     return found
-
-
-def _read(validation: ValidationRun, counters: Counters[K]) -> dict[str, Mapping[K, int] | str]:
-    """Node → its counters, or why there are none."""
-    asked = validation.scope.nodes(counters.claim)
-    lost = {name: validation.unreachable[name] for name in asked if name in validation.unreachable}
-    there = [name for name in asked if name not in lost]
-    read = validation.remote.each(there, lambda name: counters.read(validation, name), SSH_FANOUT)
-    return {**read, **lost}
-
-
-def _plain(counters: Counters[K], counts: Mapping[str, Mapping[K, int] | str]) -> dict[str, object]:
-    return {
-        name: found if isinstance(found, str) else counters.plain(found)
-        for name, found in sorted(counts.items())
-    }

@@ -17,7 +17,7 @@ from railbed.validate.crossing import SEEDS, SURENESS
 from railbed.validate.patience import Patience
 from railbed.validate.permutations import stars
 from railbed.validate.scope import Question
-from railbed.validate.survey import Survey, able, apart, blocked, lit, rails_at_fault
+from railbed.validate.survey import Survey, able, apart, blocked, enough, lit, rails_at_fault
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.incast"
@@ -31,9 +31,9 @@ def run(validation: ValidationRun) -> None:
         return
     free = able(validation, CLAIM)
     question = validation.scope.get(CLAIM)[0]
-    if len(free) < INCAST_NODES:
-        validation.answers.why(CLAIM, f"{len(free)} nodes can take part, needs {INCAST_NODES}")
-    elif question.claim.expectation is None or question.claim.expectation.floor is None:
+    if not enough(validation, CLAIM, free, INCAST_NODES):
+        return
+    if question.claim.expectation is None or question.claim.expectation.floor is None:
         validation.answers.why(CLAIM, "nothing says what it must reach")
     else:
         validation.answers.add(_Incast(validation, question, Survey(validation, free)).measured())

@@ -1,14 +1,14 @@
 """The claim ``fabric.isolation``: what an InfiniBand rail reaches by partitions that are not the cluster's.
 
-ib_write_bw is run over every way by each key that both ports have, one after the other; before it by the cluster's own, so that a
-dead way is not taken for one that is kept apart.
+ib_write_bw is run over every way by each key that both ports have, one after the other; before and after by the cluster's own, so
+that a way that is dead, or died meanwhile, is not taken for one that is kept apart.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from railbed.contract import Contract, Nic
 from railbed.hardware.pkeys import FULL
@@ -20,11 +20,10 @@ from railbed.validate import flow_perftest
 from railbed.validate.answers import judged
 from railbed.validate.flow_tool import Flow
 from railbed.validate.pairs import ring_flows
-from railbed.validate.survey import Survey, able, blocked, lit, rails_at_fault
+from railbed.validate.survey import Survey, able, blocked, enough, lit, rails_at_fault
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.isolation"
-NODES = 2
 READ_S = 20.0
 NO_ANSWER = re.compile(r"Failed status 12\b|transport retry counter exceeded")
 """How perftest ends where it sent and nobody answered: IBV_WC_RETRY_EXC_ERR of libibverbs, by number in releases before
@@ -41,8 +40,7 @@ def run(validation: ValidationRun) -> None:
     asked = {q.node: q for q in validation.scope.get(CLAIM) if q.node in {node.name for node in free}}
     if not asked:
         return
-    if len(free) < NODES:
-        validation.answers.why(CLAIM, f"{len(free)} nodes can take part, needs {NODES}")
+    if not enough(validation, CLAIM, free):
         return
     survey = Survey(validation, free)
     tables, own = _read(survey), validation.contract.pkey
@@ -50,7 +48,7 @@ def run(validation: ValidationRun) -> None:
     ways, dark = lit(
         [flow for a, b in ring_flows(list(survey.nodes)) for flow in survey.each_rail(a, b)], dead
     )
-    usual = _over(survey, tables, ways, own)
+    usual = _over(survey, tables, ways, own, "before")
     others = sorted({key for way in ways for key in _shared(tables, way)} - {own})
     # Lustre's servers may be in a partition of their own, which a rail's card leads to.
     storage = {name: {node.storage.pkey} if node.storage else set() for name, node in survey.nodes.items()}
@@ -59,12 +57,9 @@ def run(validation: ValidationRun) -> None:
         for key in others
         for one in _over(survey, tables, [way for way in ways if key not in storage[way.sender]], key)
     ]
-    full = {
-        (name, rail): {key & NUMBER for table in cards for key in table.values() if key & FULL}
-        - storage[name]
-        - {own}
-        for (name, rail), cards in tables.items()
-    }
+    if tries:
+        usual += _over(survey, tables, ways, own, "after")
+    held = {(name, rail): _held(cards, {own, *storage[name]}) for (name, rail), cards in tables.items()}
     rails = {name: [rail.index for rail in survey.nodes[name].rails] for name in asked}
     evidence = validation.keep(
         "rails/isolation.json",
@@ -74,7 +69,7 @@ def run(validation: ValidationRun) -> None:
             "tries": [one.model_dump(mode="json") for one in [*usual, *tries]],
         },
     )  # fmt: skip
-    for name, one in law.judge(rails, full, usual, tries).items():
+    for name, one in law.judge(rails, held, usual, tries).items():
         mine = blocked({end for end in dark if end[0] == name})
         reason = f"{mine}: {one.reason}" if mine else one.reason
         detail = {"guilty": [list(end) for end in one.guilty]} if one.guilty else {}
@@ -95,7 +90,9 @@ def _read(survey: Survey) -> Tables:
             return {}
         # Most places of a table are empty.
         command = f"grep -rsHv 0x0000 {' '.join(map(shlex.quote, folders))}"
-        return partition_keys.read(remote.run(name, command, timeout_s=READ_S, check=False).stdout)
+        said = remote.run(name, command, timeout_s=READ_S, check=False)
+        # Else some of it was not read, and a partition may be missing.
+        return partition_keys.read(said.stdout) if said.ok and not said.cut else {}
 
     found: Tables = {}
     for name, by_device in remote.each(list(survey.nodes), ask).items():
@@ -106,30 +103,43 @@ def _read(survey: Survey) -> Tables:
     return found
 
 
+def _held(cards: Sequence[Table], known: Collection[int]) -> dict[int, bool]:
+    """Partitions that are not ``known`` → whether one of the cards is a full member."""
+    found: dict[int, bool] = {}
+    for key in (key for table in cards for key in table.values()):
+        if key & NUMBER not in known:
+            found[key & NUMBER] = found.get(key & NUMBER, False) or bool(key & FULL)
+    return found
+
+
 def _shared(tables: Tables, way: Flow) -> set[int]:
     """Partitions of which every card at both ends is a member."""
     ends = [*tables.get((way.sender, way.rail), [{}]), *tables.get((way.receiver, way.to_rail), [{}])]
     return set.intersection(*({key & NUMBER for key in table.values()} for table in ends))
 
 
-def _over(survey: Survey, tables: Tables, ways: Sequence[Flow], pkey: int) -> list[Try]:
-    """What became of each way that has this partition at both ends."""
+def _over(survey: Survey, tables: Tables, ways: Sequence[Flow], pkey: int, control: str = "") -> list[Try]:
+    """What became of each way that has this partition at both ends. ``control``: when it was tried by the cluster's own, by
+    which every card has to carry; by another one any is too many."""
     wanted = [way for way in ways if pkey in _shared(tables, way)]
     if not wanted:
         return []
-    survey.validation.say(f"isolation, {len(wanted)} ways by partition {pkey:#06x}")
+    survey.validation.say(f"isolation, {len(wanted)} ways by partition {pkey:#06x} {control}".rstrip())
     contract = _placed(survey.validation.as_observed, tables, pkey)
-    name = f"rails/isolation-{pkey:#06x}.json"
+    name = f"rails/isolation-{pkey:#06x}{control and '-' + control}.json"
     ends, _ = survey.play(
         survey.tool, wanted, bidirectional=False, name=name, seconds=survey.seconds, contract=contract
     )
     found = []
     for way in wanted:
         absent = ends[way.sender].error or ends[way.receiver].error
+        cards = min(len(tables[way.sender, way.rail]), len(tables[way.receiver, way.to_rail]))
         runs = [] if absent else flow_perftest.clients_of(way, ends)
         rates = [flow_perftest.row(run)[0] for run in runs]
         silent = [bool(run.code and NO_ANSWER.search(run.output)) for run in runs]
-        carried = True if any(rates) else False if runs and all(silent) else None
+        whole = bool(runs) and len(runs) == cards
+        answered = whole and all(rates) if control else any(rates)
+        carried = True if answered else False if whole and all(silent) else None
         reason = absent or next((flow_perftest.row(run)[2] for run in runs), "") or "it gave no rate"
         found.append(
             Try(

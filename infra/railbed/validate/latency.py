@@ -14,7 +14,7 @@ from railbed.validate.answers import judged
 from railbed.validate.flow_tool import Flow
 from railbed.validate.pairs import ring_flows
 from railbed.validate.patience import Patience
-from railbed.validate.survey import Survey, able, conditions
+from railbed.validate.survey import Survey, able, conditions, enough
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.latency"
@@ -30,9 +30,7 @@ def run(validation: ValidationRun) -> None:
     asked = {q.node: q for q in validation.scope.get(CLAIM) if q.node in {node.name for node in free}}
     if not asked:
         return
-    if len(free) <= PARTNERS_NEEDED:
-        reason = f"{len(free)} nodes can take part, needs {PARTNERS_NEEDED + 1}"
-        validation.answers.why(CLAIM, reason)
+    if not enough(validation, CLAIM, free, PARTNERS_NEEDED + 1):
         return
     survey, patience = Survey(validation, free), Patience(validation.say)
     limit_us = next(q.claim.expectation.expected if q.claim.expectation else None for q in asked.values())

@@ -18,16 +18,6 @@ COUNTERS = ("nvidia-smi", "nvlink", "--errorcounters")
 READ_S = 30.0
 
 
-def begin(validation: ValidationRun) -> None:
-    """Reads the counters before anything loads the links."""
-    error_counters.begin(validation, NVLINKS)
-
-
-def run(validation: ValidationRun) -> None:
-    """Reads the counters again and judges their rise."""
-    error_counters.run(validation, NVLINKS)
-
-
 def _read(validation: ValidationRun, name: str) -> parse.Counts | str:
     found = validation.remote.run(name, COUNTERS, timeout_s=READ_S, check=False)
     if not found.ok:

@@ -1,10 +1,13 @@
-"""The on-node suite: one bundle and one round trip per node, SSH_FANOUT nodes at once (docs/adr/0022)."""
+"""The on-node suite: one bundle and one round trip per node, SSH_FANOUT nodes at once (docs/adr/0022). On Kubernetes, where
+nodes take no login, a Job on each."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field, TypeAdapter
@@ -15,8 +18,11 @@ from railbed.claims import Judged, Verdict
 from railbed.contract import expectations
 from railbed.defaults import SSH_FANOUT
 from railbed.effects import node_bundle, node_json
+from railbed.effects.kubernetes.node_jobs import NodeJobs, NotRun
+from railbed.effects.kubernetes.scheduler import KubernetesScheduler
+from railbed.errors import CommandError
 from railbed.hardware import Document
-from railbed.run import TIMED_OUT
+from railbed.run import TIMED_OUT, Result
 from railbed.validate import affinity, identity, scheduler_files
 from railbed.validate.answers import judged
 from railbed.validate.pools import compared
@@ -70,13 +76,14 @@ def run(validation: ValidationRun) -> None:
     validation.say(f"on-node checks on {len(nodes)} nodes")
     asked = validation.scope.asks(scheduler_files.CLAIM)
     configured = scheduler_files.reference(validation) if asked else {}
-    found = [
-        record
-        for records in validation.remote.each(
-            nodes, lambda n: _ask(validation, n, questions[n], configured), SSH_FANOUT
-        ).values()
-        for record in records
-    ]
+    with _jobs(validation) as jobs:
+        found = [
+            record
+            for records in validation.remote.each(
+                nodes, lambda n: _ask(validation, n, questions[n], configured, jobs), SSH_FANOUT
+            ).values()
+            for record in records
+        ]
     found = scheduler_files.odd_controller(found, configured.get("controller", ""))
     if any(record.claim in IN_A_STEP and record.verdict is Verdict.UNPROVEN for record in found):
         validation.refresh()
@@ -84,6 +91,21 @@ def run(validation: ValidationRun) -> None:
         validation.answers.add(_with_obstacle(validation, record))
         if record.claim == "node.nics" and record.verdict is Verdict.FAIL:
             validation.dead_rails[record.node] = f"blocked by node.nics on {record.node}"
+
+
+@contextmanager
+def _jobs(validation: ValidationRun) -> Iterator[NodeJobs | None]:
+    """How nodes are asked that take no login; None where they do. Raises CommandError where the API takes no Job."""
+    place = validation.contract.kubernetes
+    if place is None or place.checks is None:
+        yield None
+        return
+    scheduler = validation.gate
+    if not isinstance(scheduler, KubernetesScheduler):
+        raise CommandError("the Kubernetes API did not answer", code="API_UNREACHABLE", path=place.server)
+    jobs = NodeJobs(validation.contract, place.checks, scheduler.api)
+    with jobs.prepared():
+        yield jobs
 
 
 def _with_obstacle(validation: ValidationRun, record: Judged) -> Judged:
@@ -96,8 +118,9 @@ def _with_obstacle(validation: ValidationRun, record: Judged) -> Judged:
 
 
 def _ask(
-    validation: ValidationRun, name: str, questions: list[Question], configured: dict[str, Any]
-) -> list[Judged]:
+    validation: ValidationRun, name: str, questions: list[Question], configured: dict[str, Any],
+    jobs: NodeJobs | None,
+) -> list[Judged]:  # fmt: skip
     named = validation.as_observed
     wanted = expectations.of(named, named.node(name)) | {
         "slowdown": named.slowdown(named.node(name)),
@@ -105,10 +128,12 @@ def _ask(
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
         "job": validation.busy(name)
-        if validation.scheduler
+        if validation.gate
         else "blocked by scheduler.state: the scheduler does not answer",
     }
     limit_s = NODE_CHECK_TIMEOUT_S * named.slowdown(named.node(name))
+    if jobs is not None:
+        return _by_job(validation, name, questions, jobs, wanted, limit_s)
     script = SCRIPT.format(timeout_s=f"{limit_s:g}", package=shlex.quote(PACKAGE))
     result = validation.remote.run(
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
@@ -124,6 +149,30 @@ def _ask(
         validation.unreachable[name] = f"blocked by {name}, which cannot be reached: {why}"
         validation.answers.why("*", validation.unreachable[name], [name])
         return []
+    return _read(validation, name, questions, result, evidence)
+
+
+def _by_job(
+    validation: ValidationRun, name: str, questions: list[Question], jobs: NodeJobs, wanted: dict[str, Any],
+    limit_s: float,
+) -> list[Judged]:  # fmt: skip
+    """By a Job on the node. One that does not begin leaves its claims unproven, in the words of who keeps it."""
+    state = validation.schedule.get(name)
+    try:
+        if state is None or state.base == "DOWN":
+            raise NotRun(state.reason if state else f"the cluster has no node of its machine id for {name}")
+        result = jobs.run(name, wanted, limit_s)
+    except NotRun as why:
+        for pattern in PATTERNS:
+            validation.answers.why(pattern, f"the on-node checks did not run: {why.message}", [name])
+        return []
+    return _read(validation, name, questions, result, validation.keep(f"{name}/checks.txt", result.stderr))
+
+
+def _read(
+    validation: ValidationRun, name: str, questions: list[Question], result: Result, evidence: str
+) -> list[Judged]:
+    """What the suite answered; nothing where it printed no records, with the reason at every question."""
     try:
         records = node_json.read(result.stdout, RECORDS, name)
     except node_json.Unreadable as wrong:

@@ -16,16 +16,6 @@ UNLOADED = "nothing loaded the rails of {} in this run"
 READ_S = 20.0
 
 
-def begin(validation: ValidationRun) -> None:
-    """Reads the counters before anything loads the rails."""
-    error_counters.begin(validation, PORTS)
-
-
-def run(validation: ValidationRun) -> None:
-    """Reads the counters again and judges their rise."""
-    error_counters.run(validation, PORTS)
-
-
 def _cards(validation: ValidationRun, name: str) -> list[tuple[str, str, int]]:
     """RDMA device, interface and rail of each card of a node's rails; rails over TCP have no device that counts."""
     contract = validation.as_observed

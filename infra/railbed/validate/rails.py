@@ -17,7 +17,7 @@ from railbed.validate.conditions import Watch, words
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
-from railbed.validate.survey import Survey, able, apart, may_go_on
+from railbed.validate.survey import Survey, able, apart, enough, may_go_on
 from railbed.validate.validation_run import ValidationRun
 
 RAIL_ATTEMPTS = 4
@@ -121,8 +121,7 @@ def _judge(
 
 def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
     question = validation.scope.get(TOGETHER)[0]
-    if len(free) < 2:
-        validation.answers.why(TOGETHER, f"{len(free)} nodes can take part, needs 2")
+    if not enough(validation, TOGETHER, free):
         return
     survey, patience = Survey(validation, free), Patience(validation.say)
     nodes = survey.nodes
@@ -134,7 +133,7 @@ def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
         validation.say(f"all rails of {len(free)} nodes at once{again}")
         name = f"rails/together-{attempt}.json"
         samples, seen = survey.measure(wanted, bidirectional=False, name=name, seconds=seconds)
-        record = survey.without(_judged_together(question, samples, seen, f"evidence/{name}", seconds))
+        record = _judged_together(question, samples, seen, f"evidence/{name}", seconds)
         failed += record.verdict is Verdict.FAIL
         # Where a rail failed by itself, that explains it, and once is enough.
         if record.verdict is Verdict.PASS or failed > 1 or explained:
@@ -143,7 +142,7 @@ def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
             seconds = survey.longer(seconds)
             if not patience.pause(record.reason):
                 break
-    validation.answers.add(record)
+    validation.answers.add(survey.without(record))
 
 
 def _judged_together(

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from railbed.claims import Claim, table
 from railbed.claims.definition import Having, Level
+from railbed.claims.measurements import Reach
 from railbed.contract import Contract, Node
 from railbed.errors import UsageError
 
@@ -88,8 +89,11 @@ def every_question(contract: Contract) -> list[Question]:
     """
     questions = []
     transports = {machine.transport for machine in contract.machines}
+    reach = Reach.LOGIN
+    if contract.kubernetes is not None:
+        reach = Reach.JOBS if contract.kubernetes.checks is not None else Reach.API
     for planned in contract.claims:
-        claim = table.measured(planned, transports, kubernetes=contract.kubernetes is not None)
+        claim = table.measured(planned, transports, reach)
         if not claim.roles:
             questions.append(Question(claim, ""))
         questions += [Question(claim, node.name) for node in contract.nodes if applies(claim, node)]

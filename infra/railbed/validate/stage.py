@@ -41,6 +41,7 @@ from railbed.validate import (
     rails,
     records,
     schedule,
+    science,
     storage,
     unfinished,
 )
@@ -57,17 +58,18 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),
     (measurements.NODE_COLLECTIVES.step, node_collectives.run),
-    (measurements.NVLINK_COUNTERS.step, nvlink_errors.run),
+    (measurements.NVLINK_COUNTERS.step, nvlink_errors.NVLINKS.run),
     (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.PATHS.step, between.run),
     (measurements.COLLECTIVES.step, collectives.run),
-    (measurements.PORT_COUNTERS.step, port_errors.run),
+    (measurements.PORT_COUNTERS.step, port_errors.PORTS.run),
     (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.CONTAINER.step, containers.run),
     (measurements.JOB.step, job.run),
+    (measurements.SCIENCE.step, science.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
 
@@ -184,9 +186,9 @@ def _ask(validation: ValidationRun, course: unfinished.Course, *, widen: bool) -
     with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
             if name == measurements.GPU_PROBE.step:
-                step(measurements.NVLINK_COUNTERS.step, nvlink_errors.begin)
+                step(measurements.NVLINK_COUNTERS.step, nvlink_errors.NVLINKS.begin)
             if name == measurements.RAILS.step:
-                step(measurements.PORT_COUNTERS.step, port_errors.begin)
+                step(measurements.PORT_COUNTERS.step, port_errors.PORTS.begin)
                 step(measurements.OPTICS.step, optics.begin)
             whole(name, work)
             if name == measurements.NODE_SUITE.step:

@@ -10,6 +10,7 @@ from railbed.claims import Judged, Verdict
 from railbed.contract import Contract, Machine, Node
 from railbed.defaults import RAIL_SECONDS, RAIL_SLACK_S
 from railbed.judge.rails import RailSample
+from railbed.text import few
 from railbed.validate import flows
 from railbed.validate.conditions import Watch, watch, words
 from railbed.validate.flow_tool import PROBE, Flow, Runner, Tool
@@ -21,6 +22,10 @@ from railbed.validate.validation_run import ValidationRun
 OVERLAP_FRACTION = 0.5
 """Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
 process takes up to a second on a busy node, and what is left of two is enough for a rate."""
+ENOUGH_FRACTION = 0.5
+"""Of the nodes with rails: what fewer of them carry says nothing of the fabric that joins all."""
+SHOWN = 8
+"""Nodes that are named."""
 TOGETHER_SECONDS_MOST = 8
 """The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
 busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
@@ -59,11 +64,15 @@ class Survey:
         return min(2 * seconds, max(TOGETHER_SECONDS_MOST, self.seconds))
 
     def without(self, record: Judged) -> Judged:
-        """The record, which names the nodes with rails that took no part."""
+        """The record, which names the nodes with rails that took no part; no pass where most took none."""
         absent = [node.name for node in self.validation.rail_nodes() if node.name not in self.nodes]
         if not absent:
             return record
-        return record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
+        few_took_part = len(self.nodes) < ENOUGH_FRACTION * (len(self.nodes) + len(absent))
+        verdict = Verdict.UNPROVEN if few_took_part and record.verdict is Verdict.PASS else record.verdict
+        said = "too few took part, " if verdict is not record.verdict else ""
+        reason = f"{said}without {few(absent, SHOWN)}: {record.reason}"
+        return record.model_copy(update={"verdict": verdict, "reason": reason})
 
     def play(
         self,
@@ -143,6 +152,13 @@ def able(validation: ValidationRun, claim: str) -> list[Node]:
         else:
             found.append(node)
     return found
+
+
+def enough(validation: ValidationRun, claim: str, free: Sequence[Node], least: int = 2) -> bool:
+    """Whether so many nodes can take part that the claim can be asked at all; says why it stays open where not."""
+    if len(free) < least:
+        validation.answers.why(claim, f"{len(free)} nodes can take part, needs {least}")
+    return len(free) >= least
 
 
 def rails_at_fault(validation: ValidationRun) -> tuple[set[tuple[str, int]], set[tuple[str, str]]]:

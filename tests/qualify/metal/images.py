@@ -5,7 +5,6 @@ Built once and cached by the digest of what decides their content. The disc is t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects import debian_tree, files
+from railbed.effects import built_once, debian_tree, files
 from railbed.effects.debian_tree import debootstrap, inside
 from railbed.effects.ironic.ramdisk import build
-from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
@@ -107,16 +105,8 @@ def ensure(agent: build.Built) -> Images:
 
 def _made(kind: str, content: list[str], make: Callable[[Path], None]) -> Path:
     """Folder in the cache, named by what decides its content."""
-    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
-    path = cache_dir() / "qualify-metal" / f"{kind}-{digest}"
-    with acquire(path.parent / "lock", "the build of the qualification's images", wait_s=BUILD_TIMEOUT_S):
-        if not path.is_dir():
-            building = path.with_suffix(".building")
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir(parents=True)
-            make(building)
-            building.rename(path)
-    return path
+    path = cache_dir() / "qualify-metal" / f"{kind}-{built_once.key(content)}"
+    return built_once.ensure(path, "the build of the qualification's images", make)
 
 
 def _disk(out: Path) -> None:

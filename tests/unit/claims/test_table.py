@@ -11,7 +11,7 @@ import pytest
 from railbed import plan, spec
 from railbed.claims import Claim, Judged, Verdict, table
 from railbed.claims.definition import Level, Subject
-from railbed.claims.measurements import MEASUREMENTS, NODE_SUITE
+from railbed.claims.measurements import HARDWARE_SUITE, MEASUREMENTS, NODE_SUITE, Reach
 from railbed.validate.node import health
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,6 +23,7 @@ UNMEASURED = {
     "cluster": 0,
     "metal": 0,
     "flagship": 0,
+    "scientific": 0,
     "hosts": 0,
     "kubernetes-cluster": 39,
 }
@@ -58,7 +59,7 @@ def test_measurements_are_of_the_table() -> None:
 def test_every_claim_of_the_on_node_suite_has_a_test_there() -> None:
     files = (ROOT / "infra/railbed/validate/node").glob("test_*.py")
     answered = {name for file in files for name in MARK.findall(file.read_text())}
-    assert answered == {one.id for one in table.every() if one.by is NODE_SUITE}
+    assert answered == {one.id for one in table.every() if one.by in (NODE_SUITE, HARDWARE_SUITE)}
 
 
 def test_the_health_check_asks_the_fast_claims() -> None:
@@ -93,6 +94,16 @@ def test_each_transport_has_its_own_program() -> None:
     assert table.measured(claim, ["roce"]).measured_by == "ib_write_bw"
     assert table.measured(claim, ["infiniband", "tcp"]).measured_by == "ib_write_bw, iperf3"
     assert table.measured(claim, ["efa"]).measured_by == "ib_write_bw"
+
+
+def test_what_runs_on_the_nodes_of_a_kubernetes_cluster_needs_its_image() -> None:
+    gpus = Claim(id="node.gpus", statement="eight", roles=["compute"])
+    assert table.measured(gpus, ["tcp"], Reach.JOBS).measured_by == "the on-node suite in a Job"
+    assert "`platform.checks`" in table.measured(gpus, ["tcp"], Reach.API).unmeasured
+    packages = Claim(id="node.packages", statement="held", roles=["compute"])
+    assert "on Kubernetes yet" in table.measured(packages, ["tcp"], Reach.JOBS).unmeasured
+    state = Claim(id="scheduler.state", statement="fit", roles=[])
+    assert table.measured(state, ["tcp"], Reach.JOBS).measured_by == "the Kubernetes API"
 
 
 def test_a_verdict_knows_its_rail_by_the_table() -> None:

@@ -9,7 +9,7 @@ from railbed.judge.isolation import Outcome, Try, judge
 DEFAULT, OWN, OTHER = 0x7FFF, 0x12, 0x21
 NODES = {"a": [0], "b": [0], "c": [0]}
 WAYS = [("a", "b"), ("b", "c"), ("c", "a")]
-NOBODY = {(name, 0): frozenset[int]() for name in NODES}
+NOBODY = {(name, 0): {DEFAULT: False} for name in NODES}
 
 
 def over(pkey: int, carried: bool | None = False, **ways: bool | None) -> list[Try]:
@@ -34,11 +34,11 @@ def test_no_answer_on_any_way_passes() -> None:
 
 @pytest.mark.refutes("fabric.isolation")
 def test_a_full_member_is_at_fault_and_who_answered_it_is_not() -> None:
-    full = NOBODY | {("b", 0): {DEFAULT}}
+    full = NOBODY | {("b", 0): {DEFAULT: True}}
     found = judge(NODES, full, USUAL, over(DEFAULT, ab=True, bc=True))
     assert verdicts(found) == ["pass", "fail", "pass"] and found["b"].guilty == [("b", "rail 0")]
     assert "partition 0x7fff" in found["b"].reason and "a, c answered by it" in found["b"].reason
-    found = judge(NODES, NOBODY | {("b", 0): {OTHER}}, USUAL, over(DEFAULT))
+    found = judge(NODES, NOBODY | {("b", 0): {DEFAULT: False, OTHER: True}}, USUAL, over(DEFAULT))
     assert verdicts(found) == ["pass", "fail", "pass"], "also where nobody here is in that partition"
     assert "answered" not in found["b"].reason
 
@@ -59,6 +59,24 @@ def test_what_was_not_tried_is_no_pass() -> None:
     assert verdicts(judge({"a": []}, {}, [], [])) == ["unproven"]
 
 
+@pytest.mark.refutes("fabric.isolation")
+def test_silence_without_a_control_by_the_clusters_own_partition_is_no_pass() -> None:
+    found = judge(NODES, NOBODY, [], over(DEFAULT))
+    assert verdicts(found) == ["unproven"] * 3, "as where no port is in the cluster's partition"
+    assert "was not tried by the cluster's own partition" in found["a"].reason
+    found = judge(NODES, NOBODY, USUAL[1:2], over(DEFAULT))
+    assert verdicts(found) == ["unproven", "pass", "pass"], "only the way from b to c had one"
+    found = judge(NODES, NOBODY, [*USUAL, *over(OWN, None)], over(DEFAULT))
+    assert verdicts(found) == ["unproven"] * 3, "it carried before, and no more after"
+
+
+@pytest.mark.refutes("fabric.isolation")
+def test_a_partition_that_no_neighbour_is_in_is_no_pass() -> None:
+    found = judge(NODES, NOBODY | {("b", 0): {DEFAULT: False, OTHER: False}}, USUAL, over(DEFAULT))
+    assert verdicts(found) == ["pass", "unproven", "pass"]
+    assert "was not tried by partition 0x0021: no rail that it can be tried with" in found["b"].reason
+
+
 def test_a_way_that_carries_nothing_at_all_is_not_kept_apart() -> None:
     found = judge(NODES, NOBODY, over(OWN, None), over(DEFAULT))
     assert verdicts(found) == ["unproven"] * 3 and "silent" in found["a"].reason
@@ -67,7 +85,7 @@ def test_a_way_that_carries_nothing_at_all_is_not_kept_apart() -> None:
 
 
 def test_a_neighbour_that_is_a_full_member_everywhere_proves_nothing() -> None:
-    full = {("a", 0): frozenset[int](), ("b", 0): {DEFAULT}}
+    full = {("a", 0): {DEFAULT: False}, ("b", 0): {DEFAULT: True}}
     tries = [Try(rail=0, sender="a", receiver="b", pkey=DEFAULT, carried=True)]
     usual = [one.model_copy(update={"pkey": OWN}) for one in tries]
     found = judge({"a": [0], "b": [0]}, full, usual, tries)
@@ -75,11 +93,11 @@ def test_a_neighbour_that_is_a_full_member_everywhere_proves_nothing() -> None:
 
 
 def test_what_is_wrong_everywhere_is_no_nodes_fault() -> None:
-    full = {end: {DEFAULT} for end in NOBODY}
+    full = {end: {DEFAULT: True} for end in NOBODY}
     found = judge(NODES, full, USUAL, over(DEFAULT, carried=True))
     assert {tuple(one.guilty) for one in found.values()} == {(("", "rail 0"),)}
     two = {name: [0, 1] for name in NODES}
-    both = {(name, rail): {DEFAULT} for name in NODES for rail in (0, 1)}
+    both = {(name, rail): {DEFAULT: True} for name in NODES for rail in (0, 1)}
     assert {tuple(one.guilty) for one in judge(two, both, USUAL, []).values()} == {(("", "fabric"),)}
     del both["c", 1]
     found = judge(two, both, USUAL, [])

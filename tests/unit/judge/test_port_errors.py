@@ -51,6 +51,18 @@ def test_each_counter_fails_just_above_its_limit(name: str) -> None:
     assert f"{name} +{most + 1}" in outcome.reason and device in outcome.reason
 
 
+@pytest.mark.refutes("fabric.port_errors")
+def test_a_card_that_is_not_read_whole_is_no_pass_whatever_others_of_its_rail_say() -> None:
+    both = law.ports([("mlx5_0", "", 0), ("mlx5_3", "", 0)])
+    read = {key: value for key, value in STEADY.items() if key[0] in both}
+    assert law.judge(both, read, read, 60).verdict is Verdict.PASS
+    one = {key: value for key, value in read.items() if key[0] == "mlx5_0"}
+    gone = {key: value for key, value in read.items() if key != ("mlx5_3", "link_downed")}
+    for then, now in ((one, one), (read, one), (read, gone)):
+        outcome = law.judge(both, then, now, 60)
+        assert (outcome.verdict, outcome.reason) == (Verdict.UNPROVEN, "no counters of rail 0")
+
+
 def test_a_limit_of_an_hour_is_twice_as_high_over_two() -> None:
     rose = after(mlx5_3__symbol_error=200)
     assert law.judge(CARDS, STEADY, rose, 3600).verdict is Verdict.FAIL

@@ -14,7 +14,7 @@ from railbed.effects import journal as journals
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
-from railbed.operate import breaker, fallen, guards, picture, repair, upgrading
+from railbed.operate import breaker, fallen, guards, picture, repair, replace, swap, upgrading
 from railbed.operate.guards import Action, Guard
 from railbed.parse.slurm import Reservation
 from railbed.validate.node.probe import Symptom
@@ -182,6 +182,25 @@ def test_a_reset_is_about_the_faults_that_were_seen_and_holds_for_a_day(
     assert "nic-down" in refusals(contract, work, world)[Guard.BREAKER], (
         "another fault of the same nodes counts"
     )
+
+
+@pytest.mark.parametrize("command", ["swap", "replace"])
+def test_an_opening_that_another_command_meets_is_written_down_too(
+    contract: Contract, work: Workspace, world: World, command: str
+) -> None:
+    """Else it is in no count, and closes by itself an hour later."""
+    world.reserved = {"h100-3"}
+    journal = Journal(work.journal_file)
+    for name in NODES[:3]:
+        journal.write("repair-failed", node=name)
+    of = contract.model_copy(update={"standby_pools": ["h100"], "filesystems": []})
+    with pytest.raises(UnprovenError, match="circuit breaker"):
+        if command == "swap":
+            swap.swap(of, work, world, NODE, lambda _: None)  # type: ignore[arg-type]
+        else:
+            replace.Going(of, work, world, of.node(NODE), lambda _: None).take_out()  # type: ignore[arg-type]
+    assert [e["pool"] for e in journal.read() if e["event"] == breaker.OPENED] == ["h100"]
+    assert world.drained == {}
 
 
 def test_the_breaker_opens_for_many_that_failed_within_the_hour(

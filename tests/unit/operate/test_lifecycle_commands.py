@@ -189,6 +189,7 @@ def test_a_summary_counts_what_happened_and_names_who_has_trouble_again_and_agai
         "repair begun": 3, "repair passed": 1, "repair failed": 1, "held by drift": 2, "left half done": 1,
     }  # fmt: skip
     assert said["validations"] == {"pass": 1} and said["breaker_opened"] == 1
+    assert said["breaker_open"]["h100"].startswith("open since")
     assert [(one["node"], one["lifecycle"]) for one in said["often"]] == [
         (NODE, "healthy"),
         ("gone-1", "gone"),
@@ -197,6 +198,8 @@ def test_a_summary_counts_what_happened_and_names_who_has_trouble_again_and_agai
     assert sum(said["nodes"].values()) == len(NODES)
     shown = run("summary")
     assert "3 repair begun" in shown and "2 × repair begun" in shown and "opened 1 times" in shown
+    run("breaker", "--reset", "h100", "--reason", "a driver")
+    assert run("summary", "--json")["breaker_open"] == {} and "opened 1 times" in run("summary")
 
 
 def test_a_summary_leaves_out_what_is_older_than_it_asks(
@@ -205,6 +208,10 @@ def test_a_summary_leaves_out_what_is_older_than_it_asks(
     monkeypatch.setattr("railbed.effects.journal.now_iso", lambda: "2020-01-01T00:00:00+00:00")
     for _ in range(3):
         Journal(work.journal_file).write("repair-drain", node=NODE)
+    Journal(work.journal_file).write("breaker-open", pool="h100", why="x")
     said = run("summary", "--json")
     assert (said["events"], said["often"], said["validations"], said["breaker_opened"]) == ({}, [], {}, 0)
-    assert "none" in run("summary")
+    assert said["breaker_open"]["h100"].endswith("x"), (
+        "one that opened before and stands open is no closed one"
+    )
+    assert "none" in run("summary") and "pool h100 open since 2020" in run("summary")

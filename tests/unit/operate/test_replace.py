@@ -163,6 +163,20 @@ def test_a_cloud_that_has_no_other_machine_is_waited_for_by_the_next_run(
     assert run(cloud, work).after == "id-new-1" and cloud.ended == [OLD]
 
 
+def test_a_node_that_was_given_back_since_it_was_begun_keeps_its_job(
+    cloud: Cloud, work: Workspace, world: World
+) -> None:
+    """The run was killed before the machine was ended; a person gave the node back, and a week later a job is on it."""
+    Journal(work.journal_file).write("replace", node=NODE, identity=OLD, by="ada")
+    Journal(work.journal_file).write("resume", node=NODE)
+    world.running = {NODE: 99}
+    with pytest.raises(UnprovenError, match="7 of ada"):
+        run(cloud, work)
+    assert cloud.ended == [] and world.drained == {}
+    world.running = {}
+    assert run(cloud, work).after == "id-new-1" and cloud.ended == [OLD]
+
+
 ENTRIES = 6
 """Of the replacement below that is not killed; the test counts them."""
 

@@ -77,6 +77,25 @@ def test_a_node_whose_cause_is_still_there_stays_out(
     assert [step for step, _ in world.order] == ["quick", "validate"][: 1 + hidden]
 
 
+@pytest.mark.parametrize(
+    ("busy", "silent", "tried"),
+    [
+        ([], [], True),
+        (["h100-0"], [], True),
+        (["h100-0", "h100-2"], [], False),
+        (["h100-0"], ["h100-3"], False),
+    ],
+)
+def test_no_try_is_spent_while_too_few_others_are_idle_to_measure_its_rails_with(
+    contract: Contract, work: Workspace, world: World, busy: list[str], silent: list[str], tried: bool
+) -> None:
+    failed(world, work)
+    world.running, world.silent = dict.fromkeys(busy, 9), set(silent)
+    done = run(contract, work)[NODE]
+    assert done.tried is tried and ("settle" in events(work)) is tried
+    assert tried or ("its rails are measured with 2" in done.left and world.drained[NODE] == FAILED)
+
+
 def test_one_that_drift_holds_is_validated_though_it_is_not_drained(
     contract: Contract, work: Workspace, world: World
 ) -> None:

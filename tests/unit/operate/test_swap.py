@@ -233,3 +233,19 @@ def test_a_kill_around_the_exchange_is_gone_on_from(
     assert world.reserved == {NODE, SPARE}, "neither takes a job"
     assert run(of, work, world).spare == SPARE
     assert (work.places.read(), world.reserved) == ({NODE: SPARE, SPARE: NODE}, {NODE})
+
+
+def test_a_spare_that_fell_after_a_kill_is_not_given_to_users(
+    of: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def killed(*_: Any) -> None:
+            raise Killed
+
+        patch.setattr(acceptance, "release", killed)
+        with pytest.raises(Killed):
+            run(of, work, world)
+    acceptance.revoke(work, [SPARE])
+    assert run(of, work, world).spare == SPARE
+    assert world.reserved == {NODE, SPARE}, "it has the place, and no job before it is proven"

@@ -19,6 +19,7 @@ FIXTURES = {
     "ethtool-statistics": "parse/ethtool_statistics: good.txt errors.txt truncated.txt hostile.txt",
     "fi_rma_bw": "parse/fi_rma_bw: efa.txt slow.txt truncated.txt hostile.txt",
     "fio": "parse/fio: two-jobs.json full-disk.json truncated.json hostile.json",
+    "hpl": "parse/hpl: hpcc-two-ranks.txt hpcc-failed.txt truncated.txt hostile.txt",
     "ibdev2netdev": "parse/ibdev2netdev: roce.txt damaged.txt truncated.txt hostile.txt",
     "iblinkinfo": "fabric: plan.iblinkinfo slow.iblinkinfo truncated.iblinkinfo hostile.iblinkinfo",
     "ibnetdiscover": "fabric: plan.ibnetdiscover slow.ibnetdiscover truncated.ibnetdiscover hostile.ibnetdiscover",

@@ -31,6 +31,7 @@ OPENINGS = {
     "ethtool-module": ("Module temperature : ", "Rcvr signal avg optical power(", "Laser rx power low ", "netlink error: "),
     "ethtool-statistics": ("NIC statistics:\n     rx_packets: ", "     rx_packets", "no stats "),
     "fi_rma_bw": ("{", "ft_", "bytes #sent total\n1k 1k ", "name bytes iters\n", "- { xfer_size: 1, "),
+    "hpl": ("WR0 1 1 1 1 1 1 (", "||Ax-b||_oo/(eps*(", "||Ax-b||_oo . . .", "Begin of Summary section.\nHPL_N=", "    WR00 "),
     "ibdev2netdev": ("mlx5_0 port 1 ==> ", "mlx5_0 port 1 (", "0000:19:00.0 mlx5_0 (", "mlx5_0 port 1 ==> ib0 ("),
     "iblinkinfo": ("CA: ", "Switch", 'CA: a:\n 0x1 1 1[ ] ==( )==> 2 1[ ] "', "CA: a:\n 0x1 1 1[ ] ==( 4X "),
     "ibnetdiscover": ('Ca 1 "H-1" # "', 'Ca 1 "H-1" # "a"\n[1](1) "S-1"[', "SW 1 1 0x1 4x NDR - CA 1 1 0x1 ( '",

@@ -154,7 +154,7 @@ def test_every_group_of_a_package_exists(machine: str) -> None:
     ]  # fmt: skip
     site = {
         "imds": True, "directory": True, "homes": True, "alerts": True, "signs": True, "scheduler_api": True,
-        "lnet": frozenset({"o2ib"}),
+        "lnet": frozenset({"o2ib"}), "hpcc": True,
     }  # fmt: skip
     groups = {group for kind in kinds for group in of(kind, **site).groups}
     optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes", "lldp_nodes"}
@@ -236,3 +236,10 @@ def test_who_reaches_lustre_over_rdma(nets: set[str], controller: bool) -> None:
 def test_nodes_sign_only_where_the_site_has_a_key() -> None:
     assert "signing_nodes" in of(Kind("compute", H100, rails=True), signs=True).groups
     assert "signing_nodes" not in of(Kind("compute", H100, rails=True)).groups
+
+
+def test_hpcc_is_for_nodes_of_a_scientific_cluster_alone() -> None:
+    kind = Kind("compute", H100, rails=True)
+    assert {"hpcc", "libopenblas0-serial"} <= set(of(kind, hpcc=True).packages)
+    assert "hpcc" not in of(kind).packages
+    assert "hpcc" not in of(Kind("controller", first_controller=True), hpcc=True).packages

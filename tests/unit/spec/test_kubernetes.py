@@ -33,11 +33,31 @@ def test_what_this_release_does_not_measure_there_is_never_a_pass() -> None:
     assert [one.id for one in plan.claims if not one.unmeasured] == ["scheduler.state"]
     assert {one.measured_by for one in plan.claims} == {"", "the Kubernetes API"}
     assert all(
-        "on Kubernetes" in one.unmeasured or "does not run" in one.unmeasured for one in plan.claims[:4]
+        "`platform.checks`" in one.unmeasured or "does not run" in one.unmeasured for one in plan.claims[:4]
     )
     assert any(one.id == "node.logins" and "on Kubernetes" in one.reason for one in plan.out_of_scope)
     assert "NOT_MEASURED" in {one.code for one in plan.warnings}
     assert plan.controllers == 0 and plan.archives == [] and plan.software.repositories == []
+
+
+IMAGE = f"registry.example:5000/site/checks@sha256:{'0' * 64}"
+
+
+def test_an_image_for_checks_puts_what_nodes_show_in_scope() -> None:
+    plan = planned(changed({"driver": "image", "checks": {"image": IMAGE}}))
+    in_jobs = {one.id for one in plan.claims if one.measured_by == "the on-node suite in a Job"}
+    assert in_jobs == {
+        "node.gpus", "node.driver", "node.persistence", "node.clocks", "node.nvlink", "node.xid", "node.pcie",
+        "node.aer", "node.memory", "node.identity",
+    }  # fmt: skip
+    assert {one.id for one in plan.claims if not one.unmeasured} == {*in_jobs, "scheduler.state"}
+    assert any("a Job on each node" in one.message for one in plan.warnings if one.code == "NOT_MEASURED")
+
+
+def test_checks_where_the_gpu_operator_owns_the_driver_are_refused() -> None:
+    with pytest.raises(Unsupported, match="GPU Operator") as refused:
+        planned(changed({"checks": {"image": IMAGE}}))
+    assert refused.value.path.endswith(".platform.checks")
 
 
 def test_a_gate_is_a_warning() -> None:
@@ -84,6 +104,12 @@ def test_what_is_left_to_the_site_is_refused_by_name(data: dict[str, Any], path:
         ({"tenants": {"kube-system": {"gpus": 1}}}, ".platform.tenants.kube-system"),
         ({"tenants": {"default": {"gpus": 1}}}, ".platform.tenants.default"),
         ({"tenants": {"railbed-pretrain-kube": {"gpus": 1}}}, ".platform.tenants.railbed-pretrain-kube"),
+        (
+            {"tenants": {"railbed-pretrain-kube-checks": {"gpus": 1}}},
+            ".platform.tenants.railbed-pretrain-kube-checks",
+        ),
+        ({"checks": {"image": "registry.example/checks:1"}}, ".platform.checks.image"),
+        ({"checks": {}}, ".platform.checks.image"),
         ({"tenants": {"a": {"gpus": 513}}}, ".platform.tenants.a.gpus"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from railbed.parse.slurm import Job
 from railbed.run import Result
 from railbed.validate import between, crossing, incast, latency, rails
 from railbed.validate.permutations import stars
+from railbed.validate.survey import Survey
 
 HOLDS = 0.0992
 REACH = Expectation(
@@ -208,3 +210,25 @@ def test_nothing_is_said_where_nothing_can_be_measured(run: Any) -> None:
     assert verdicts(found) == {Verdict.UNPROVEN} and all(
         "can take part" in one.reason for one in found.values()
     )
+
+
+@pytest.mark.parametrize(
+    ("took_part", "was", "verdict"),
+    [
+        (2, Verdict.PASS, Verdict.PASS),
+        (1, Verdict.PASS, Verdict.UNPROVEN),
+        (1, Verdict.FAIL, Verdict.FAIL),
+        (4, Verdict.PASS, Verdict.PASS),
+    ],
+)
+def test_few_nodes_prove_nothing_of_the_whole_fabric(
+    contract: Contract, took_part: int, was: Verdict, verdict: Verdict
+) -> None:
+    nodes = [node for node in contract.nodes if node.rails]
+    assert len(nodes) == 4
+    validation: Any = SimpleNamespace(rail_nodes=lambda: nodes)
+    record = Judged(claim=crossing.BISECTION, node="", verdict=was, reason="2 flows")
+    said = Survey(validation, nodes[:took_part]).without(record)
+    assert said.verdict is verdict
+    assert ("too few took part" in said.reason) == (verdict is not was)
+    assert took_part == 4 or f"without {', '.join(n.name for n in nodes[took_part:])}: 2 flows" in said.reason

@@ -25,8 +25,8 @@ KEYS = ["0x7fff", "0x8012"]
 
 @pytest.fixture
 def run(tmp_path: Path, fake_remote: Any, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def go(says: Any, keys: Any = lambda _: KEYS, **more: Any) -> Any:
-        """``says``: place of the key in the client's table → output. ``keys``: node → table."""
+    def go(says: Any, keys: Any = lambda _: KEYS, read: int = 0, **more: Any) -> Any:
+        """``says``: place of the key in the client's table → output. ``keys``: node → table. ``read``: status of grep."""
 
         def of(self: Any, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
             argv = client["argv"]
@@ -37,7 +37,7 @@ def run(tmp_path: Path, fake_remote: Any, contract: Contract, monkeypatch: pytes
             assert line.startswith("grep -rsHv 0x0000 "), line
             folders = line.split()[3:]
             said = "".join(f"{f}/{at}:{key}\n" for f in folders for at, key in enumerate(keys(node)))
-            return Result((), 0, said, "")
+            return Result((), read, said, "")
 
         monkeypatch.setattr(fabrics.Fabric, "perftest", of)
         claim = Claim(id=isolation.CLAIM, statement="", roles=EACH_NODE)
@@ -55,7 +55,10 @@ def test_silence_by_the_default_partition_passes(run: Any, text: str) -> None:
     assert verdicts(found) == {Verdict.PASS} and len(found) == 4
     places = [option(client["argv"], "--pkey_index") if "--pkey_index" in client["argv"] else "0"
               for _, plan in fabric.plans for client in plan["clients"]]  # fmt: skip
-    assert places == ["1"] * 8 + ["0"] * 8, "four ways on two rails: first by the cluster's own partition"
+    own, other = ["1"] * 8, ["0"] * 8
+    assert places == own + other + own, (
+        "four ways on two rails: before and after by the cluster's own partition"
+    )
 
 
 def test_an_answer_by_the_default_partition_fails(run: Any) -> None:
@@ -80,6 +83,31 @@ def test_an_answer_by_the_default_partition_fails(run: Any) -> None:
 def test_a_dead_way_or_a_program_that_did_not_run_proves_nothing(run: Any, says: Any) -> None:
     found, _, _ = run(says)
     assert verdicts(found) == {Verdict.UNPROVEN}
+
+
+def test_a_way_that_died_meanwhile_proves_nothing(run: Any) -> None:
+    asked: list[int] = []
+
+    def says(place: int) -> str:
+        asked.append(place)
+        return SILENT if place == 0 or len(asked) > 16 else ""
+
+    found, _, _ = run(says)
+    assert len(asked) == 24 and verdicts(found) == {Verdict.UNPROVEN}
+
+
+def test_a_node_outside_the_clusters_partition_proves_nothing(run: Any) -> None:
+    found, _, _ = run(
+        lambda place: SILENT if place == 0 else "", keys=lambda node: KEYS[:1] if node == "h100-1" else KEYS
+    )
+    assert [node for (_, node), one in found.items() if one.verdict is Verdict.PASS] != []
+    assert found[isolation.CLAIM, "h100-1"].verdict is Verdict.UNPROVEN
+
+
+def test_a_table_that_was_read_in_part_proves_nothing(run: Any) -> None:
+    found, _, _ = run(lambda place: SILENT if place == 0 else "", read=124)
+    assert verdicts(found) == {Verdict.UNPROVEN}
+    assert "cannot be read" in found[isolation.CLAIM, "h100-0"].reason
 
 
 @pytest.mark.parametrize("keys", [[], ["0x8012"]])

@@ -54,10 +54,10 @@ class Links:
         validation = ValidationRun(
             made, self.fake_remote(self._answer), scope, Answers(scope), self.folder, lambda _: None
         )
-        nvlink_errors.begin(validation)
+        nvlink_errors.NVLINKS.begin(validation)
         for question in validation.scope.get("gpu.all_reduce") if load else ():
             validation.answers.add(judged(question, Verdict.PASS, "", measured=479.0))
-        nvlink_errors.run(validation)
+        nvlink_errors.NVLINKS.run(validation)
         return {one.node: one for one in validation.answers.complete() if one.claim == nvlink_errors.CLAIM}
 
 

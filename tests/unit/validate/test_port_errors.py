@@ -47,10 +47,10 @@ class Counters:
         validation = ValidationRun(
             made, self.fake_remote(self._answer), scope, Answers(scope), self.folder, lambda _: None
         )
-        port_errors.begin(validation)
+        port_errors.PORTS.begin(validation)
         for question in validation.scope.get("fabric.rail.*") if load else ():
             validation.answers.add(judged(question, Verdict.PASS, "", measured=0.09))
-        port_errors.run(validation)
+        port_errors.PORTS.run(validation)
         return {one.node: one for one in validation.answers.complete() if one.claim == port_errors.CLAIM}
 
 

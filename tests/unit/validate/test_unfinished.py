@@ -15,7 +15,7 @@ from railbed.effects.journal import Journal
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
-from railbed.validate import answers, run, stage, unfinished
+from railbed.validate import answers, error_counters, optics, run, stage, unfinished
 from railbed.validate.validation_run import ValidationRun
 
 BOOT = "0f6f0e2a-6f0c-4c39-9a9d-000000000000 7"
@@ -57,8 +57,8 @@ def steps(monkeypatch: pytest.MonkeyPatch, fake_remote: Any, work: Workspace) ->
     made = Steps()
     ensure_stack_secrets(work)
     monkeypatch.setattr(stage, "Remote", lambda work, contract: fake_remote(lambda *_: None))
-    for module in (stage.nvlink_errors, stage.port_errors, stage.optics):
-        monkeypatch.setattr(module, "begin", lambda _: None)
+    monkeypatch.setattr(error_counters.Counters, "begin", lambda *_: None)
+    monkeypatch.setattr(optics, "begin", lambda _: None)
     monkeypatch.setattr(stage, "STEPS", tuple((name, made.step(name)) for name, _ in stage.STEPS))
     return made
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S, PULUMI_MAX_MAJOR, PULUMI_MIN, PULUMI_VERSION
-from railbed.effects.lock import acquire
+from railbed.effects import built_once
 from railbed.effects.workspace import Workspace, cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -53,39 +53,33 @@ def ensure_engine(work: Workspace, say: Callable[[str], None]) -> list[Path]:
     there = official()
     if there is not None:
         return [there]
-    path = built_dir()
-    if not path.is_dir():
-        with acquire(path.parent / "lock", "the engine's build", wait_s=BUILD_TIMEOUT_S):
-            if not path.is_dir():
-                say(
-                    f"building the Pulumi engine {PULUMI_VERSION} from tools/go.mod (once; 3 to 6 minutes on two cores)"
-                )
-                _build(work.root / "tools", path)
-    return [_checkout_bin(work, path)]
+
+    def make(building: Path) -> None:
+        say(
+            f"building the Pulumi engine {PULUMI_VERSION} from tools/go.mod (once; 3 to 6 minutes on two cores)"
+        )
+        _build(work.root / "tools", building)
+
+    return [_checkout_bin(work, built_once.ensure(built_dir(), "the engine's build", make))]
 
 
-def _build(tools: Path, path: Path) -> None:
+def _build(tools: Path, building: Path) -> None:
     if shutil.which("go") is None:
         raise HostError(
             "neither an official Pulumi nor Go is on PATH", found=None, allowed=f"pulumi ≥ {PULUMI_VERSION} or go ≥ 1.26",
             hint="install one of the two, then run the same command again",
         )  # fmt: skip
-    building = path.with_suffix(".building")
-    if building.exists():
-        shutil.rmtree(building)
-    building.mkdir(parents=True)
     env = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI_VERSION}"
     run(
         ["go", "build", "-trimpath", "-ldflags", f"-s -w {version}", "-o", building / "pulumi", MODULE],
-        cwd=tools, env=env, timeout_s=BUILD_TIMEOUT_S, log=path.parent / "build.log",
+        cwd=tools, env=env, timeout_s=BUILD_TIMEOUT_S, log=building.parent / "build.log",
     )  # fmt: skip
     sdk = Path(run(["go", "list", "-m", "-f", "{{.Dir}}", SDK_MODULE], cwd=tools, env=env).stdout.strip())
     for name in SDK_FILES:
         target = building / Path(name).name
         shutil.copy(sdk / name, target)
         target.chmod(0o755)
-    building.rename(path)
 
 
 def _checkout_bin(work: Workspace, built: Path) -> Path:

@@ -5,14 +5,13 @@ Not an extra of railbed's: its hundred packages would be pinned beside Ansible's
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects.lock import acquire
+from railbed.effects import built_once
 from railbed.errors import HostError
 from railbed.run import run
 
@@ -22,31 +21,27 @@ SYSTEM_PYTHONS = tuple(f"/usr/bin/python3.{minor}" for minor in (13, 12, 11))
 
 def place(root: Path) -> Path:
     """Folder of the environment of the checkout's list; there once it is whole."""
-    digest = hashlib.sha256((root / "tools" / REQUIREMENTS).read_bytes()).hexdigest()[:12]
-    return root / ".railbed" / "ironic" / digest
+    return root / ".railbed" / "ironic" / built_once.key([(root / "tools" / REQUIREMENTS).read_bytes()])
 
 
 def ensure(root: Path) -> Path:
     """Its Python. Installs what is not there, about 200 MB. Raises HostError without uv, CommandError where PyPI is not
     reached or a hash is another."""
-    target = place(root)
-    if target.is_dir():
-        return target / "bin" / "python"
-    uv = shutil.which("uv")
-    if uv is None:
-        raise HostError("uv is not on PATH", hint="run `make setup`, which installs it beside the checkout")
-    with acquire(target.parent / "lock", "Ironic's installation", wait_s=BUILD_TIMEOUT_S):
-        if not target.is_dir():
-            building = target.with_suffix(".building")
-            shutil.rmtree(building, ignore_errors=True)
-            run([uv, "venv", "--quiet", "--relocatable", "--python", _python(), building])
-            run(
-                [uv, "pip", "sync", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python",
-                 building / "bin" / "python", root / "tools" / REQUIREMENTS],
-                timeout_s=BUILD_TIMEOUT_S,
-            )  # fmt: skip
-            building.rename(target)
-    return target / "bin" / "python"
+
+    def make(building: Path) -> None:
+        uv = shutil.which("uv")
+        if uv is None:
+            raise HostError(
+                "uv is not on PATH", hint="run `make setup`, which installs it beside the checkout"
+            )
+        run([uv, "venv", "--quiet", "--relocatable", "--python", _python(), building])
+        run(
+            [uv, "pip", "sync", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python",
+             building / "bin" / "python", root / "tools" / REQUIREMENTS],
+            timeout_s=BUILD_TIMEOUT_S,
+        )  # fmt: skip
+
+    return built_once.ensure(place(root), "Ironic's installation", make) / "bin" / "python"
 
 
 def _python() -> str:

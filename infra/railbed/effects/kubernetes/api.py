@@ -92,12 +92,26 @@ class Api:
         query: Mapping[str, str] | None = None,
     ) -> Object:  # fmt: skip
         """One request and its JSON object. ``path`` begins with a slash; names in it are quoted by ``name``."""
+        status, data = self._asked(verb, path, body, kind, query or {}, "application/json")
+        return self._read(verb, path, status, data)
+
+    def text(self, path: str, **query: str) -> str:
+        """What a path answers in plain text, such as the log of a pod."""
+        status, data = self._asked("GET", path, None, "", query, "*/*")
+        if 200 <= status < 300:
+            return data[:KUBERNETES_RESPONSE_BYTES].decode(errors="replace")
+        raise self._refused("GET", path, status, self._object(data)[1])
+
+    def _asked(
+        self, verb: str, path: str, body: Object | None, kind: str, query: Mapping[str, str], accepted: str
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer, whatever they are."""
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        headers = {"Accept": "application/json", **({"Content-Type": kind} if body is not None else {})}
+        headers = {"Accept": accepted, **({"Content-Type": kind} if body is not None else {})}
         asked = self.client.param_serialize(
-            verb, path, header_params=headers, query_params=list((query or {}).items()),
+            verb, path, header_params=headers, query_params=list(query.items()),
             auth_settings=["BearerToken"],
         )  # fmt: skip
         try:
@@ -112,25 +126,31 @@ class Api:
                 raise self._silent(str(refused.reason)) from None
         except (HTTPError, OSError) as silent:
             raise self._silent(str(silent)) from None
-        return self._read(verb, path, status, data)
+        return status, data
 
     def _read(self, verb: str, path: str, status: int, data: bytes) -> Object:
+        whole, body = self._object(data)
+        if whole and 200 <= status < 300:
+            return body
+        raise self._refused(verb, path, status if status >= 300 else 0, body)
+
+    def _object(self, data: bytes) -> tuple[bool, Object]:
+        """Whether the answer is a JSON object, and that; else one with a message that says what it is."""
         try:
             body = strict_json.loads(data, max_bytes=KUBERNETES_RESPONSE_BYTES)
         except strict_json.NotJson as wrong:
-            body = {"message": f"the answer {wrong}"}
-            status = status if status >= 300 else 0
-        if 200 <= status < 300 and isinstance(body, dict):
-            return body
-        said = shown(str(body.get("message", "") if isinstance(body, dict) else ""))[:LONGEST]
-        cause = str(body.get("reason", "")) if isinstance(body, dict) else ""
+            return False, {"message": f"the answer {wrong}"}
+        return (True, body) if isinstance(body, dict) else (False, {})
+
+    def _refused(self, verb: str, path: str, status: int, body: Object) -> ApiError:
+        said, cause = shown(str(body.get("message", "")))[:LONGEST], str(body.get("reason", ""))
         if status in DENIED:
-            raise ApiError(
+            return ApiError(
                 f"the Kubernetes API does not let this user do that: {said}", status, cause, code="API_DENIED",
                 path=self.where, found=f"{verb} {path}",
                 hint="docs/platforms/kubernetes.md lists the rights that railbed needs",
             )  # fmt: skip
-        raise ApiError(
+        return ApiError(
             f"the Kubernetes API refuses: {said}", status, cause, path=self.where, found=f"{verb} {path}"
         )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
 from railbed import catalog
+from railbed.effects import built_once
 from railbed.plan import node_classes
 from railbed.plan.node_classes import Kind
 
@@ -65,7 +65,8 @@ def machine_packages() -> tuple[str, ...]:
 
 
 def _packages(key: str, hosts: node_classes.Hosts, *, asked: bool) -> set[str]:
-    """``asked``: with what a spec may ask for beside, a directory of people and receivers of alerts."""
+    """``asked``: with what a spec may ask for beside, a directory of people, receivers of alerts, and HPC
+    Challenge for a scientific workload."""
     machine = catalog.load_machine(key)
     found: set[str] = set()
     for key in catalog.keys("software"):
@@ -75,7 +76,7 @@ def _packages(key: str, hosts: node_classes.Hosts, *, asked: bool) -> set[str]:
         )
         lab = node_classes.Cluster(
             release=release, os=SYSTEM, installed=in_lab, scheduler="slurm", mounts=frozenset({FILESYSTEM}), imds=False,
-            hosts=hosts, vendor=machine.vendor, directory=asked, alerts=asked,
+            hosts=hosts, vendor=machine.vendor, directory=asked, alerts=asked, hpcc=asked,
         )  # fmt: skip
         for kind, facts in (
             (Kind("controller", first_controller=True, metadata=(FILESYSTEM,)), None),
@@ -102,4 +103,4 @@ def image_digest() -> str:
         "|",
         *MASKED_UNITS,
     ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return built_once.key(parts)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects import built_once
 from railbed.effects.debian_sources import APT_DIR, debian_sources_text
 from railbed.effects.debian_tree import debootstrap
 from railbed.effects.lab import content
-from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
@@ -30,18 +30,10 @@ def image_path() -> Path:
 
 def ensure_image(say: Say) -> Path:
     """Builds the image unless it is in the cache; a build that was cut short leaves nothing that looks finished."""
-    path = image_path()
-    if path.is_dir():
-        return path
-    with acquire(images_dir() / "lock", "the lab image build", wait_s=BUILD_TIMEOUT_S):
-        if path.is_dir():
-            return path
-        building = path.with_suffix(".building")
-        if building.exists():
-            shutil.rmtree(building)
-        say(
-            f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.role_packages())} packages)"
-        )
+
+    def make(building: Path) -> None:
+        packages = len(content.BASE_PACKAGES) + len(content.role_packages())
+        say(f"building the lab's host image ({packages} packages)")
         debootstrap(
             content.SUITE, content.BASE_PACKAGES, building,
             archives=images_dir() / "archives", log=images_dir() / "debootstrap.log",
@@ -49,8 +41,8 @@ def ensure_image(say: Say) -> Path:
         say("installing the roles' packages into the image")
         _install(building)
         _finish(building)
-        building.rename(path)
-    return path
+
+    return built_once.ensure(image_path(), "the lab image build", make)
 
 
 def _install(root: Path) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
-from railbed.effects import signed_repository
+from railbed.effects import built_once, signed_repository
 from railbed.effects.debian_sources import debian_sources_text
 from railbed.effects.lab import content, debs, nvml, standin_packages
 from railbed.effects.lab.image import image_path, images_dir
 from railbed.effects.lab.vendor import Switch, releases, stand_ins
-from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
@@ -49,24 +48,16 @@ def ensure_repository(tools: Path, say: Say, switches: Sequence[Switch] = ()) ->
 
     With ``switches`` it is a repository of its own, some of whose packages behave badly.
     """
-    path = repository_path(switches)
-    if path.is_dir():
-        return path
-    with acquire(repositories_dir() / "lock", "the lab repository build", wait_s=BUILD_TIMEOUT_S):
-        if path.is_dir():
-            return path
-        building = path.with_suffix(".building")
-        if building.exists():
-            shutil.rmtree(building)
-        building.mkdir(parents=True)
+
+    def make(building: Path) -> None:
         say("building the lab's signed package repository")
         for package in (images_dir() / f"{image_path().name}.packages").glob("*.deb"):
             os.link(package, building / package.name)
         standin_packages.build(stand_ins(releases()), switches, building, tools, nvidia_smi())
         index(building)
         signed_repository.sign(building, SIGNER, KEY)
-        building.rename(path)
-    return path
+
+    return built_once.ensure(repository_path(switches), "the lab repository build", make)
 
 
 def index(folder: Path) -> None:
@@ -107,5 +98,7 @@ def nvidia_smi() -> Path | None:
     found = sorted(home.glob("nvidia-smi_*.deb"))
     if not fetched.ok or not found:
         return None
-    run(["dpkg-deb", "-x", found[-1], home / "root"])
+    built_once.ensure(
+        home / "root", "the unpacking of nvidia-smi", lambda root: run(["dpkg-deb", "-x", found[-1], root])
+    )
     return binary if binary.exists() else None

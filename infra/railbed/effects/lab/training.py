@@ -5,15 +5,13 @@ Its wheels are fetched as those of every cluster are, and it is installed from t
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects import local_wheels
-from railbed.effects.lock import acquire
+from railbed.effects import built_once, local_wheels
 from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -36,8 +34,7 @@ def requirements(tools: Path) -> Path:
 
 def training_path(tools: Path) -> Path:
     """Folder of the locked stack; there once it is installed."""
-    digest = hashlib.sha256(requirements(tools).read_bytes()).hexdigest()[:12]
-    return cache_dir() / "training" / digest
+    return cache_dir() / "training" / built_once.key([requirements(tools).read_bytes()])
 
 
 def wheels() -> Artefact:
@@ -51,14 +48,8 @@ def wheels() -> Artefact:
 def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
     """Installs the stack with ``--require-hashes`` unless it is in the cache (about 5 GB). Raises as `local_wheels.ensure`."""
     path = training_path(tools)
-    if path.is_dir():
-        return path
-    with acquire(path.parent / "lock", "the training stack's installation", wait_s=BUILD_TIMEOUT_S):
-        if path.is_dir():
-            return path
-        building = path.with_suffix(".building")
-        if building.exists():
-            shutil.rmtree(building)
+
+    def make(building: Path) -> None:
         lists = {TORCH: requirements(tools).read_text()}
         fetched = local_wheels.ensure(RELEASE, [wheels()], lists, cache_dir(), say)
         folder = local_wheels.wheels_dir(cache_dir()) / fetched / TORCH
@@ -67,8 +58,8 @@ def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
         # The copy is mounted read-only, so a host could never write its bytecode: torch's import takes 3 s more without.
         run(["python3", "-m", "compileall", "-q", "-j", "0", building / "torch", building / "numpy"],
             timeout_s=BUILD_TIMEOUT_S, check=False)  # fmt: skip
-        building.rename(path)
-    return path
+
+    return built_once.ensure(path, "the training stack's installation", make)
 
 
 def pip_install(locked: Path, target: Path, log: Path | None = None, wheels: Path | None = None) -> None:

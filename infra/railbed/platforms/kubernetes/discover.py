@@ -23,6 +23,7 @@ POLICY_CRD = "clusterpolicies.nvidia.com"
 POLICIES = "/apis/nvidia.com/v1/clusterpolicies"
 """ClusterPolicy of NVIDIA's GPU Operator; ``spec.driver.enabled`` says whether it installs drivers (its documentation,
 "Installing the GPU Operator", chart customisation options; true by default)."""
+KUEUE_CRD, KUEUE_VERSION = "clusterqueues.kueue.x-k8s.io", "v1beta2"
 RBAC = "rbac.authorization.k8s.io"
 KEPT = ("create", "delete", "get", "list", "patch", "watch")
 """Verbs of what the engine keeps: its provider applies by patches, and watches what it deletes until it is gone."""
@@ -35,6 +36,18 @@ RIGHTS = {
     (RBAC, "roles"): KEPT, (RBAC, "rolebindings"): KEPT, (RBAC, "clusterroles"): KEPT, (RBAC, "clusterrolebindings"): KEPT,
 }  # fmt: skip
 """API group and resource → verbs that `up`, `node` and `destroy` need, on the cluster as a whole."""
+CHECK_RIGHTS = {
+    ("batch", "jobs"): ("create", "delete", "get", "list"), ("", "configmaps"): ("create", "delete", "get"),
+    ("", "pods"): ("get", "list"), ("", "pods/log"): ("get",),
+}  # fmt: skip
+"""The same of `validate`, where the spec names an image for checks."""
+
+
+QUEUE_RIGHTS = {
+    ("kueue.x-k8s.io", kind): KEPT
+    for kind in ("clusterqueues", "localqueues", "resourceflavors", "topologies")
+} | {("kueue.x-k8s.io", "workloads"): ("get", "list", "watch")}
+"""The same of `up`, where the spec has queues."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,7 @@ def read_cluster(plan: ClusterPlan, known: Collection[str] = (), before: str = "
             allowed=before, hint="mend the kubeconfig; for another cluster use another stack",
         )  # fmt: skip
     require_driver(api, place)
+    require_kueue(api, place)
     require_namespaces(api, plan, place)
     nodes = list(api.items(NODES))
     return Cluster(api.server, version, found, members.of_pools(plan, place, nodes, known))
@@ -95,10 +109,13 @@ def require_version(api: Api) -> str:
     return text
 
 
-def require_rights(api: Api) -> None:
-    """Raises RailbedError naming the rights that the context's user lacks."""
+def require_rights(api: Api, place: KubernetesPlatform) -> None:
+    """Raises RailbedError naming the rights that the context's user lacks for what the spec asks."""
     lacking = []
-    for group, resource, verb in ((*what, verb) for what, verbs in RIGHTS.items() for verb in verbs):
+    wanted = [*RIGHTS.items()]
+    wanted += CHECK_RIGHTS.items() if place.checks is not None else ()
+    wanted += QUEUE_RIGHTS.items() if place.kueue is not None else ()
+    for group, resource, verb in dict.fromkeys((*what, verb) for what, verbs in wanted for verb in verbs):
         kind, _, part = resource.partition("/")
         asked = {"group": group, "resource": kind, "verb": verb, **({"subresource": part} if part else {})}
         answer = api.request(
@@ -114,6 +131,23 @@ def require_rights(api: Api) -> None:
         raise RailbedError(
             "the context's user lacks rights in the cluster", code="API_DENIED", path=api.where, found=lacking,
             allowed="all that docs/platforms/kubernetes.md lists", hint="ask the cluster's owners for them",
+        )  # fmt: skip
+
+
+def require_kueue(api: Api, place: KubernetesPlatform) -> None:
+    """Raises RailbedError ``CRD_MISSING`` where the spec has queues, and the cluster no Kueue that serves them."""
+    if place.kueue is None:
+        return
+    crd = api.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{KUEUE_CRD}")
+    versions = [
+        one.get("name") for one in ((crd or {}).get("spec") or {}).get("versions") or [] if one.get("served")
+    ]
+    if KUEUE_VERSION not in versions:
+        raise RailbedError(
+            "the spec has queues, and the cluster's Kueue does not serve them" if crd else "the cluster has no Kueue",
+            code="CRD_MISSING", path="railbed:cluster.platform.kueue", found=versions or None,
+            allowed=f"the resource definition {KUEUE_CRD} in {KUEUE_VERSION}",
+            hint="install Kueue 0.17 or newer, or remove `kueue`",
         )  # fmt: skip
 
 

@@ -46,6 +46,9 @@ def unfit(node: Mapping[str, Any], pool: PlannedPool, place: KubernetesPlatform)
     for name, least in place.resources.items():
         if (there := objects.offers(node, name)) < least:
             return f"offers {there} {name}, and the spec asks for {least}"
+    for label in place.kueue.topology if place.kueue else ():
+        if label not in objects.labels(node):
+            return f"lacks the label {label}, by which `platform.kueue.topology` knows where it is"
     if strange:
         return f"carries the taint {shown(', '.join(strange))}, which `platform.taints` does not name"
     if not objects.machine_id(node):

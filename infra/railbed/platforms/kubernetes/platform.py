@@ -18,13 +18,15 @@ from railbed.platforms.cloud import support
 from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.kubernetes import discover
+from railbed.platforms.kubernetes.checking import Checking
 from railbed.platforms.kubernetes.discover import CLUSTER_LABEL, Cluster
+from railbed.platforms.kubernetes.queues import SEES_QUEUES, Queues
 from railbed.platforms.kubernetes.support import SUPPORT
 from railbed.platforms.kubernetes.system import System
 from railbed.platforms.kubernetes.tenants import Tenant
 from railbed.platforms.site import Site
 from railbed.spec.kubernetes import KubernetesPlatform
-from railbed.spec.kubernetes_checks import system_namespace
+from railbed.spec.kubernetes_checks import checks_namespace, system_namespace
 
 NO_LOGIN = contract.Ssh(user="root", host_keys=[])
 """No host key: SSH refuses every node, as nothing of railbed logs in there."""
@@ -52,8 +54,15 @@ def declare(plan: ClusterPlan, place: KubernetesPlatform, cluster_id: str) -> Sy
     labels = {"app.kubernetes.io/managed-by": "railbed", CLUSTER_LABEL: plan.name}
     opts = pulumi.ResourceOptions(provider=provider)
     system = System(plan.name, system_namespace(plan.name), labels, opts)
-    for name, wanted in place.tenants.items():
-        Tenant(name, wanted, labels, opts, spaces)
+    if place.checks is not None:
+        Checking(checks_namespace(plan.name), system, labels, opts)
+    sees = [SEES_QUEUES] if place.kueue is not None else []
+    tenants: dict[str, pulumi.Resource] = {
+        name: Tenant(name, wanted, labels, opts, spaces, sees) for name, wanted in place.tenants.items()
+    }
+    if place.kueue is not None:
+        gpus = {pool.name: pool.nodes * pool.machine.gpus for pool in plan.pools}
+        Queues(plan.name, place, gpus, labels, opts, tenants)
     return system
 
 
@@ -92,6 +101,7 @@ def made(
     kubernetes = contract.Kubernetes(
         kubeconfig=place.kubeconfig, context=place.context, server=cluster.server, version=cluster.version,
         cluster_id=cluster.cluster_id, namespace=system_namespace(plan.name), taints=place.taints, gate=place.gate,
+        checks=_checks(plan, place),
     )  # fmt: skip
     return body.model_copy(
         update={"kubernetes": kubernetes, "classes": [_bare(one) for one in body.classes]}
@@ -117,6 +127,17 @@ def _node(pool: PlannedPool, name: str, node: Mapping[str, Any]) -> contract.Nod
     )  # fmt: skip
 
 
+def _checks(plan: ClusterPlan, place: KubernetesPlatform) -> contract.Checks | None:
+    if place.checks is None:
+        return None
+    return contract.Checks(
+        image=place.checks.image,
+        namespace=checks_namespace(plan.name),
+        priority_class=f"{plan.name}-interactive",
+    )
+
+
 def _bare(one: contract.NodeClass) -> contract.NodeClass:
-    """Nodes of others get nothing: no roles, no packages, no boot line."""
-    return contract.NodeClass(name=one.name, groups=[], components={}, packages={})
+    """Nodes of others get nothing: no roles, no packages, no boot line. The driver's version is kept: a claim expects it."""
+    driver = {name: version for name, version in one.components.items() if name == "nvidia_driver"}
+    return contract.NodeClass(name=one.name, groups=[], components=driver, packages={})

@@ -18,7 +18,7 @@ def check(plan: ClusterPlan, before: Contract | None = None) -> list[Finding]:
     place = discover.place_of(plan)
     try:
         found = discover.read_cluster(plan, *discover.known(before))
-        discover.require_rights(apis.opened(place.kubeconfig, place.context))
+        discover.require_rights(apis.opened(place.kubeconfig, place.context), place)
     except RailbedError as wrong:
         return [Finding(wrong.code, ok=False, found=f"{wrong.message}: {wrong.found}", hint=wrong.hint)]
     findings = [Finding("API server", ok=True, found=f"{found.server}, Kubernetes {found.version}")]

@@ -54,6 +54,7 @@ class System(pulumi.ComponentResource):
         self, name: str, namespace: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__("railbed:kubernetes:System", name, None, opts)
+        self.name = namespace
         mine = pulumi.ResourceOptions(parent=self)
         self.namespace = k8s.core.v1.Namespace(
             "system", metadata=meta(namespace, {**labels, **security(RESTRICTED)}), opts=mine

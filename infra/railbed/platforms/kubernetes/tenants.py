@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -34,9 +34,9 @@ class Tenant(pulumi.ComponentResource):
 
     def __init__(
         self, name: str, wanted: Wanted, labels: Mapping[str, str], opts: pulumi.ResourceOptions,
-        spaces: k8s.Provider,
+        spaces: k8s.Provider, beside: Sequence[k8s.rbac.v1.PolicyRuleArgs] = (),
     ) -> None:  # fmt: skip
-        """``spaces``: the provider of the namespace, which takes one over that is there."""
+        """``spaces``: the provider of the namespace, which takes one over that is there. ``beside``: rights beside RUNS_JOBS."""
         super().__init__("railbed:kubernetes:Tenant", name, None, opts)
         space = k8s.core.v1.Namespace(
             name, metadata=meta(name, {**labels, **security(BASELINE)}),
@@ -57,7 +57,7 @@ class Tenant(pulumi.ComponentResource):
             opts=inside,
         )  # fmt: skip
         role = k8s.rbac.v1.Role(
-            f"{name}-jobs", metadata=meta("jobs", labels, name), rules=RUNS_JOBS, opts=inside
+            f"{name}-jobs", metadata=meta("jobs", labels, name), rules=[*RUNS_JOBS, *beside], opts=inside
         )
         if wanted.group:
             k8s.rbac.v1.RoleBinding(

@@ -27,16 +27,20 @@ class HostProbe(Probe):
 
     known_silent: ClassVar[dict[str, Answer]] = {}
 
-    def __init__(self, host: Any, root: str = "", slowdown: float = 1.0) -> None:
-        """``slowdown``: time limits of commands are so many times as long (``contract.Machine.slowdown``)."""
+    def __init__(self, host: Any, root: str = "", slowdown: float = 1.0, enter: str = "") -> None:
+        """``slowdown``: time limits of commands are so many times as long (``contract.Machine.slowdown``). ``enter``: what runs
+        a command on the node where this process is in a container there; ``root`` then leads to the node's files."""
         super().__init__(root)
         self.slowdown = slowdown
         self.silent = self.known_silent
         self.host = host
+        self.enter = f"{enter} " if enter else ""
 
     def execute(self, argv: Sequence[str], timeout_s: float) -> Answer:
         timeout_s *= self.slowdown
-        done = self.host.run(f"timeout -k {KILL_AFTER_S} {timeout_s:g} {shlex.join(argv)} < /dev/null")
+        done = self.host.run(
+            f"{self.enter}timeout -k {KILL_AFTER_S} {timeout_s:g} {shlex.join(argv)} < /dev/null"
+        )
         silent = f"{argv[0]}: no answer within {timeout_s:g} s"
         return Answer(done.rc, done.stdout, silent if done.rc == TIMED_OUT else done.stderr)
 
@@ -55,7 +59,12 @@ def _want() -> dict[str, Any]:
 
 @pytest.fixture(name="probe")
 def _probe(host: Any, want: dict[str, Any]) -> Probe:
-    return HostProbe(host, os.environ.get("RAILBED_ROOT", ""), float(want.get("slowdown", 1)))
+    return HostProbe(
+        host,
+        os.environ.get("RAILBED_ROOT", ""),
+        float(want.get("slowdown", 1)),
+        os.environ.get("RAILBED_ENTER", ""),
+    )
 
 
 @pytest.fixture(name="judge")

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from railbed import inputs
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects import files
+from railbed.effects import built_once, files
 from railbed.effects.debian_tree import debootstrap, efi_partition, inside, kernel
 from railbed.effects.ironic.ramdisk import content
-from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -69,15 +68,10 @@ def ensure(root: Path, say: Say) -> Built:
     Raises HostError where this machine cannot build it, CommandError where Debian's or PyPI's files are not to be had.
     """
     path = place(root)
-    if path.is_dir():
-        return Built(path)
-    lacking(raises=True)
-    with acquire(builds_dir() / "lock", "the build of the agent's ramdisk", wait_s=BUILD_TIMEOUT_S):
-        if path.is_dir():
-            return Built(path)
-        building = path.with_suffix(".building")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
+    if not path.is_dir():
+        lacking(raises=True)
+
+    def make(building: Path) -> None:
         say("building the ramdisk with ironic-python-agent, from Debian and PyPI (minutes, once)")
         tree = building / "tree"
         debootstrap(
@@ -88,8 +82,8 @@ def ensure(root: Path, say: Say) -> Built:
         _pack(tree, building)
         shutil.rmtree(tree)
         files.replace(building / SUMS, json.dumps({part: sha256(building / part) for part in PARTS}))
-        building.rename(path)
-    return Built(path)
+
+    return Built(built_once.ensure(path, "the build of the agent's ramdisk", make))
 
 
 def sha256(file: Path) -> str:

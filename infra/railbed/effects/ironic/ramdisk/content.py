@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from railbed.effects import files
+from railbed.effects import built_once, files
 
 BUILDER = 1
 """Raised when the way of building changes, so that an older build in the cache is not taken for a new one."""
@@ -74,4 +73,4 @@ def digest(requirements: Path) -> str:
         *(f"{path}\n{text}" for path, text in FILES.items()),
         *(f"{file.name}\n{file.read_text()}" for file in files.regular_files(GUEST)), requirements.read_text(),
     ]  # fmt: skip
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return built_once.key(parts)

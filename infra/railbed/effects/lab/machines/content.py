@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from railbed.effects import files
+from railbed.effects import built_once, files
 from railbed.effects.lab import content
 
 BUILDER = 2
@@ -125,4 +124,4 @@ def digest() -> str:
         "|", INITRAMFS, LOADER, *LOADER_MODULES, menu("KERNEL"), *(f"{path}\n{text}" for path, text in FILES.items()),
         str(ROOT_GIB), *(file.read_text() for file in files.regular_files(GUEST)),
     ]  # fmt: skip
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return built_once.key(parts)

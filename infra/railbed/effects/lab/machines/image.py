@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects import built_once
 from railbed.effects.lab import image as lab_image
 from railbed.effects.lab.machines import content
-from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
@@ -43,17 +43,9 @@ def image_path() -> Path:
 
 def ensure_image(say: Callable[[str], None]) -> MachineImage:
     """Builds the image unless it is in the cache; a build that was cut short leaves nothing that looks finished."""
-    path = image_path()
-    if path.is_dir():
-        return MachineImage(path)
-    base = lab_image.ensure_image(say)
-    with acquire(images_dir() / "lock", "the machine image build", wait_s=BUILD_TIMEOUT_S):
-        if path.is_dir():
-            return MachineImage(path)
-        building = path.with_suffix(".building")
-        if building.exists():
-            shutil.rmtree(building)
-        building.mkdir(parents=True)
+
+    def make(building: Path) -> None:
+        base = lab_image.ensure_image(say)
         say(f"building the image of the lab's virtual machines ({len(content.packages())} packages more)")
         tree = building / "tree"
         run(["cp", "-a", "--reflink=auto", base, tree], timeout_s=BUILD_TIMEOUT_S)
@@ -62,8 +54,8 @@ def ensure_image(say: Callable[[str], None]) -> MachineImage:
         _loader(tree, MachineImage(building))
         _disk(tree, MachineImage(building))
         shutil.rmtree(tree)
-        building.rename(path)
-    return MachineImage(path)
+
+    return MachineImage(built_once.ensure(image_path(), "the machine image build", make))
 
 
 def _install(tree: Path) -> None:
