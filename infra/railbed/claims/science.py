@@ -64,6 +64,8 @@ def node_hpl(facts: Facts) -> Instances:
 )  # fmt: skip
 def scaled_hpl(facts: Facts) -> Instances:
     why, nodes = _hpl_obstacle(facts), facts.science_nodes
+    if not nodes:
+        return
     if nodes == 1:
         why = why or ONE_NODE
     statement = f"HPL over {nodes} nodes solves its system, and reaches its rate"
