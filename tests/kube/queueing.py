@@ -18,6 +18,8 @@ from railbed.errors import RailbedError
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 SYSTEM = "kueue-system"
 READY_S = 120.0
+METRICS_CERTIFICATES = "kueue/metrics/certs"
+"""Below /etc, and no setting (cmd/kueue/main.go)."""
 
 
 @contextmanager
@@ -28,9 +30,10 @@ def kueue(plane: ControlPlane, programs: Path) -> Iterator[None]:
     schema. The manager is the very program that sites run.
     """
     folder = plane.folder / "kueue"
-    (folder / "certificates").mkdir(parents=True)
+    certificates = folder / "etc" / METRICS_CERTIFICATES
+    certificates.mkdir(parents=True)
     for ours, theirs in (("ca.crt", "tls.crt"), ("server.key", "tls.key")):
-        shutil.copy(plane.folder / ours, folder / "certificates" / theirs)
+        shutil.copy(plane.folder / ours, certificates / theirs)
     api = plane.api()
     for file in sorted((programs / "crds").glob("*.yaml")):
         api.request("POST", CRDS, body=yaml.safe_load(file.read_text()))
@@ -44,7 +47,7 @@ def kueue(plane: ControlPlane, programs: Path) -> Iterator[None]:
                 "apiVersion": "config.kueue.x-k8s.io/v1beta2", "kind": "Configuration", "namespace": SYSTEM,
                 "health": {"healthProbeBindAddress": f"{LOOPBACK}:{health}"},
                 "metrics": {"bindAddress": f"{LOOPBACK}:{metrics}"},
-                "webhook": {"port": webhook, "host": LOOPBACK, "certDir": str(folder / "certificates")},
+                "webhook": {"port": webhook, "host": LOOPBACK, "certDir": str(certificates)},
                 "leaderElection": {"leaderElect": False}, "internalCertManagement": {"enable": False},
                 "integrations": {"frameworks": ["batch/job"]},
             }
@@ -53,7 +56,7 @@ def kueue(plane: ControlPlane, programs: Path) -> Iterator[None]:
     plane.programs_of["kueue"] = programs / "kueue"
     plane.start(
         "kueue", f"--config={folder / 'config.yaml'}", f"--kubeconfig={plane.kubeconfig}",
-        "--feature-gates=VisibilityOnDemand=false",
+        "--feature-gates=VisibilityOnDemand=false", etc=folder / "etc",
     )  # fmt: skip
     try:
         yield
