@@ -49,7 +49,10 @@ class Cluster:
         for name in names:
             node = kube_objects.node(name, ready=False)
             node["metadata"]["annotations"] = {running.FAKE: "fake"}
-            node["status"]["addresses"] = [{"type": "InternalIP", "address": running.LOOPBACK}]
+            # Both: for a node that lacks one, KWOK writes the list anew, with none where it has no flag of it.
+            node["status"]["addresses"] = [
+                {"type": kind, "address": running.LOOPBACK} for kind in ("InternalIP", "Hostname")
+            ]
             node["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": self.plane.kubelets}}
             self.api.request("POST", NODES, body=node)
         wanted = set(names)

@@ -48,3 +48,8 @@ def configured(folder: Path) -> tuple[Path, Path]:
     log.touch()
     config.write_text(CONFIG.format(label=LABEL, log=log))
     return config, log
+
+
+def write(log: Path, text: str) -> None:
+    """As container runtimes keep a log (kubernetes, CRI): each line with its time, stream, and `F` where it is whole."""
+    log.write_text("".join(f"2026-12-01T00:00:00.000000000Z stdout F {line}\n" for line in text.splitlines()))

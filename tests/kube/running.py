@@ -30,6 +30,7 @@ LOOPBACK = "127.0.0.1"
 PORTS = (20000, 32767)
 """Linux's own begin at 32768 (ip(7), ip_local_port_range)."""
 FAKE = "kwok.x-k8s.io/node"
+BOUND = 'mount --bind "$1" /etc && shift && exec "$@"'
 
 
 def free_ports(count: int) -> list[int]:
@@ -61,12 +62,16 @@ class ControlPlane:
     def api(self) -> Api:
         return apis.opened(str(self.kubeconfig), kube_api.CONTEXT)
 
-    def start(self, name: str, *words: str) -> None:
-        """One of the programs; it is killed when this process ends, however that comes about."""
+    def start(self, name: str, *words: str, etc: Path | None = None) -> None:
+        """One of the programs; it is killed when this process ends, however that comes about.
+
+        ``etc``: what it sees as /etc, alone.
+        """
         program = self.programs_of.get(name, self.programs / name)
+        apart = ["unshare", "--mount", "--map-root-user", "sh", "-c", BOUND, "sh", etc] if etc else []
         with (self.folder / f"{name}.log").open("wb") as log:
             self.running[name] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", program, *words], cwd=self.folder,
+                [*apart, "setpriv", "--pdeathsig", "KILL", "--", program, *words], cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kube import logs
 from tests.kube.cluster import Cluster
 from tests.kube.site import CHECKS, SPACE, Site
 from tests.support import kube_api, kube_stack
@@ -51,7 +52,7 @@ def prints(site: Site, api_name: str, **other: str) -> None:
     ]
     shown = {"machine_id": machine_id(api_name), "dmi": {}, "cards": [], "gpus": None}
     records.append({"claim": "node.identity", "verdict": "unproven", "shown": shown})
-    site.cluster.plane.log.write_text(f"constructed\n\nrailbed-records {json.dumps(records)}\n")
+    logs.write(site.cluster.plane.log, f"constructed\n\nrailbed-records {json.dumps(records)}\n")
 
 
 def validated(site: Site, api_name: str) -> Report:

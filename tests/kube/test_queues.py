@@ -149,6 +149,8 @@ def test_a_gated_node_is_no_place_for_a_gang(site: Site) -> None:
     acceptance.hold(schedulers.of(site.work, contract), [names[API_NAMES[0]]])
     gang(site, "half", OF_A_BLOCK, BLOCK)
     assert blocks(runs(site, "half", OF_A_BLOCK)) == {1}
+    gang(site, "rest", OF_A_BLOCK - 1, BLOCK)
+    assert runs(site, "rest", OF_A_BLOCK - 1) == API_NAMES[1:OF_A_BLOCK]
     ended(site)
 
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import yaml
 from tests.support.kube_objects import CLUSTER_ID, Object
 
+RBAC = "/apis/rbac.authorization.k8s.io/"
 LISTED = ("nodes", "pods", "clusterpolicies", "namespaces", "jobs")
 TOKEN = "a-token-of-the-tests"
 CONTEXT = "site"
@@ -84,7 +85,8 @@ class Cluster:
             return 200, self.put(path, _merged(self.objects.get(path), body))
         if path in self.objects:
             return self._one(verb, path, body or {}, query)
-        if verb == "GET" and path.rsplit("/", 1)[-1] in LISTED:
+        # A Role may be named as a kind is, such as `jobs`.
+        if verb == "GET" and path.rsplit("/", 1)[-1] in LISTED and not path.startswith(RBAC):
             return 200, self._list(path, query)
         return _failed(404, "NotFound", f"{path} not found")
 

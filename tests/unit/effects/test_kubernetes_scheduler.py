@@ -204,6 +204,13 @@ def test_quantities(text: object, count: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "text"), [(0, "0"), (8, "8"), (1000, "1k"), (1500, "1500"), (8_000_000, "8M")]
+)
+def test_a_number_is_written_as_kubernetes_gives_it_back(count: int, text: str) -> None:
+    assert objects.quantity(count) == text and objects.count(text) == count
+
+
+@pytest.mark.parametrize(
     ("kind", "part", "resource"),
     [
         ("initContainers", "limits", "nvidia.com/gpu"), ("containers", "limits", "nvidia.com/mig-1g.10gb"),

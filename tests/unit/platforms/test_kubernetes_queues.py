@@ -50,7 +50,7 @@ def test_a_queue_has_the_tenants_gpus_and_ends_no_job_unasked(preemption: bool, 
     assert made["preemption"] == {"withinClusterQueue": policy, "reclaimWithinCohort": "Never"}
     (group,) = made["resourceGroups"]
     quotas = {one["name"]: one["nominalQuota"] for one in group["flavors"][0]["resources"]}
-    assert quotas == {"nvidia.com/gpu": 16, "rdma/hca": "1M", "cpu": "1M", "memory": "1Pi"}
+    assert quotas == {"nvidia.com/gpu": "16", "rdma/hca": "1M", "cpu": "1M", "memory": "1Pi"}
     assert list(quotas) == group["coveredResources"]
 
 

@@ -39,6 +39,15 @@ def count(quantity: object) -> int:
     return int(found[1]) * _UNITS[found[2]] if found else 0
 
 
+def quantity(count: int) -> str:
+    """A whole number as Kubernetes writes it: ``8``, ``2k``. Any other way reads back as another's change of it.
+
+    apimachinery, pkg/api/resource/quantity.go: the canonical form has the largest suffix that leaves no fraction.
+    """
+    fits = (f"{count // unit}{suffix}" for suffix, unit in reversed(_UNITS.items()) if count % unit == 0)
+    return next(fits) if count else "0"
+
+
 def metadata(one: Object) -> Mapping[str, Any]:
     return one.get("metadata") or {}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from railbed.effects.kubernetes.objects import GPU
+from railbed.effects.kubernetes.objects import GPU, quantity
 from railbed.platforms.kubernetes.system import meta
 from railbed.spec.kubernetes import KubernetesPlatform, Kueue
 
@@ -46,7 +46,7 @@ def cluster_queue(place: KubernetesPlatform, tenant: str, flavors: Mapping[str, 
         {
             "name": name,
             "resources": [
-                {"name": GPU, "nominalQuota": min(place.tenants[tenant].gpus, gpus)},
+                {"name": GPU, "nominalQuota": quantity(min(place.tenants[tenant].gpus, gpus))},
                 *({"name": one, "nominalQuota": "1M"} for one in place.resources),
                 *({"name": one, "nominalQuota": most} for one, most in NO_LIMIT.items()),
             ],

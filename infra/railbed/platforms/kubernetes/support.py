@@ -13,8 +13,8 @@ CLIENT = "kubernetes"
 SUPPORT: Support = {
     "hosts": Lacks("the nodes belong to one cluster", "use service: cluster, and `platform.tenants`"),
     "cluster": "nodes found by label, namespaces, quotas, network policies and rights of tenants, priority classes, a taint as "
-    "the gate, drain by eviction, tested over a real control plane with KWOK's nodes; a Job on each node that checks it, queues "
-    "of Kueue: rendered; nothing is certified",
+    "the gate, drain by eviction, a Job on each node that checks it, queues of Kueue: tested over a real control plane with "
+    "KWOK's nodes; nothing is certified",
     "metal": Lacks("the nodes belong to one cluster", "use service: cluster"),
     "on_demand": "the nodes are there",
     "reservation": THERE,

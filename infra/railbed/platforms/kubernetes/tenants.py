@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from railbed.effects.kubernetes.objects import GPU
+from railbed.effects.kubernetes.objects import GPU, quantity
 from railbed.platforms.kubernetes.system import BASELINE, meta, security
 from railbed.spec.kubernetes import Tenant as Wanted
 
@@ -45,7 +45,7 @@ class Tenant(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self, depends_on=[space])
         k8s.core.v1.ResourceQuota(
             f"{name}-gpus", metadata=meta("gpus", labels, name),
-            spec=k8s.core.v1.ResourceQuotaSpecArgs(hard={f"requests.{GPU}": str(wanted.gpus)}), opts=inside,
+            spec=k8s.core.v1.ResourceQuotaSpecArgs(hard={f"requests.{GPU}": quantity(wanted.gpus)}), opts=inside,
         )  # fmt: skip
         own = k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs())
         k8s.networking.v1.NetworkPolicy(
