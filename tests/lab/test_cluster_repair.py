@@ -14,6 +14,11 @@ pytestmark = pytest.mark.lab
 JOB_S = 20
 
 
+def state(cluster: Cli, node: str) -> str:
+    """Where a node stands in its life."""
+    return {one["name"]: str(one["state"]) for one in cluster.json("node", "list")["nodes"]}[node]
+
+
 def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
     cluster("lab", "fault", "inject", "driver-mismatch", "h100-2")
     dry = cluster.json("node", "repair", "h100-2")
@@ -24,8 +29,7 @@ def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
     assert repaired["verdict"] == "pass"
     assert repaired["waited_s"] >= JOB_S / 2
     assert cluster.ssh("h100-0", "cat /scratch/job-done").strip() == "done", f"job {job} ended by itself"
-    states = {node["name"]: node["state"] for node in cluster.json("node", "list")["nodes"]}
-    assert states["h100-2"] == "healthy"
+    assert state(cluster, "h100-2") == "healthy"
     events = [event["event"] for event in cluster.json("node", "history", "h100-2")["events"]]
     steps = [
         "repair-drain",
@@ -61,7 +65,7 @@ def test_a_fault_that_a_boot_ends_has_the_node_booted_while_jobs_of_others_go_on
         wait_for(lambda: cluster.ssh("h100-0", "cat /scratch/job-done-2", may_fail=True).strip() == "done")
         assert job
         # The health check takes its report back at its next run.
-        wait_for(lambda: {one["state"] for one in cluster.json("node", "list")["nodes"]} == {"healthy"})
+        wait_for(lambda: state(cluster, node) == "healthy")
     finally:
         cluster.ssh(node, f"systemctl disable gpu-comes-back.service; rm -f {unit}", may_fail=True)
     cluster("lab", "fault", "clear")
