@@ -61,7 +61,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     lab = spec.platform if isinstance(spec.platform, LabPlatform) else None
     pools = tuned.applied(spec, [_pool(spec, pool) for pool in spec.pools], where)
     storage = workloads.plan_storage(spec)
-    jobs = workloads.plan_jobs(spec, storage)
+    jobs, scientific = workloads.plan_jobs(spec, storage), science.jobs(spec)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
     choice = _software(spec, pools, [str(offer.kind) for offer in offers], where)
@@ -78,7 +78,9 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     slurm = choice.parts.get("slurm") if spec.scheduler == "slurm" else None
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
-    in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
+    in_scope, out_of_scope = table.scope(
+        facts.of(spec, pools, filesystems, offers, installed, storage, jobs, scientific)
+    )
     purchases = purchase.bought(spec, where)
     return ClusterPlan(
         name=spec.name,
@@ -124,13 +126,13 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *kubernetes.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
-            *science.warnings(spec, in_scope, where),
+            *science.warnings(spec, scientific, in_scope, where),
             *purchase.warnings(purchases),
         ],
         purchases=purchases,
         storage=storage,
         jobs=jobs,
-        science=science.jobs(spec),
+        science=scientific,
     )
 
 

@@ -9,8 +9,15 @@ from railbed.claims.definition import Checkpoint, Facts, Filesystem
 from railbed.claims.measurements import Reach
 from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
-from railbed.plan import images, node_classes, science
-from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
+from railbed.plan import images, node_classes
+from railbed.plan.parts import (
+    PlannedFilesystem,
+    PlannedJob,
+    PlannedPool,
+    PlannedScience,
+    PlannedSoftware,
+    PlannedStorage,
+)
 from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.kubernetes import KubernetesPlatform
@@ -29,6 +36,7 @@ def of(
     software: PlannedSoftware,
     storage: Sequence[PlannedStorage],
     jobs: Sequence[PlannedJob],
+    scientific: Sequence[PlannedScience],
 ) -> Facts:
     """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
     computes = sum(pool.nodes for pool in pools)
@@ -72,7 +80,7 @@ def of(
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
         pool_tenants=len({pool.tenant for pool in pools}),
-        science_nodes=max((one.nodes for one in science.jobs(spec)), default=0),
+        science_nodes=max((one.nodes for one in scientific), default=0),
         hpl_image=software.hpc_benchmarks.path if software.hpc_benchmarks else "",
         rail_only=lab or (place is not None and place.rail_only),
     )

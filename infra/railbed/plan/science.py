@@ -8,9 +8,8 @@ from railbed import catalog
 from railbed.claims import Claim
 from railbed.laws import hpl
 from railbed.plan.parts import PlannedScience, Warned
+from railbed.plan.supported import SCIENTIFIC
 from railbed.spec import ClusterSpec
-
-KIND = "scientific"
 
 
 def jobs(spec: ClusterSpec) -> list[PlannedScience]:
@@ -19,7 +18,7 @@ def jobs(spec: ClusterSpec) -> list[PlannedScience]:
     block = hpl.HOST_BLOCK if machine.stands_for else hpl.GPU_BLOCK
     planned = []
     for index, workload in enumerate(spec.workloads):
-        if workload.kind != KIND:
+        if workload.kind != SCIENTIFIC:
             continue
         nodes = -(-workload.gpus // machine.gpus)
         reach = hpl.expect(machine, nodes)
@@ -41,10 +40,12 @@ def jobs(spec: ClusterSpec) -> list[PlannedScience]:
     return planned
 
 
-def warnings(spec: ClusterSpec, claims: Sequence[Claim], where: str) -> Iterator[Warned]:
+def warnings(
+    spec: ClusterSpec, planned: Sequence[PlannedScience], claims: Sequence[Claim], where: str
+) -> Iterator[Warned]:
     """What a user should know of them."""
     machine = catalog.load_machine(spec.pools[0].machine)
-    for one in jobs(spec):
+    for one in planned:
         at = f"{where}.workloads[{one.workload}]"
         if one.idle_gpus:
             message = (

@@ -14,7 +14,8 @@ from railbed.spec.platforms import LabPlatform
 
 LONG_JOBS = ("pretraining",)
 """Kinds of workloads that are planned as long jobs: checkpoints, spares, interruptions."""
-PLANNED_WORKLOADS = (*LONG_JOBS, "scientific")
+SCIENTIFIC = "scientific"
+PLANNED_WORKLOADS = (*LONG_JOBS, SCIENTIFIC)
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -83,7 +84,7 @@ def _refused_science(spec: ClusterSpec) -> Iterator[Refusal]:
     machine = catalog.load_machine(spec.pools[0].machine)
     peak = machine.gpu_fp64_tflops
     for index, workload in enumerate(spec.workloads):
-        if workload.kind != "scientific":
+        if workload.kind != SCIENTIFIC:
             continue
         if peak is not None and peak < hpl.POOR_FP64_TFLOPS:
             yield (
