@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 from railbed.claims import expectations
 from railbed.claims.definition import CLUSTER, Explanation, Facts, In, Instances, Out, Subject, define
 from railbed.claims.fabric import SOFT_RDMA, TRAFFIC
@@ -20,6 +23,17 @@ ONE_NODE = "the largest scientific job has one node"
 COMPUTES = Explanation(only=frozenset({"gpu", "gpus", "memory", "pcie", "nvlink"}), first="gpu")
 RATE_SHARE = 0.01
 """GB/s of STREAM that a lab's shared processor must reach: it shows that the program computed."""
+
+
+def where_asked(instances: Callable[[Facts], Instances]) -> Callable[[Facts], Instances]:
+    """The claims of a spec with a scientific workload; another one has none of them, in scope or out of it."""
+
+    @wraps(instances)
+    def asked(facts: Facts) -> Instances:
+        if facts.science_nodes:
+            yield from instances(facts)
+
+    return asked
 
 
 def host_obstacle(facts: Facts) -> str:
@@ -48,9 +62,8 @@ def _hpl_obstacle(facts: Facts) -> str:
     "what was published of such a node; without a published rate a right solution counts (lab: on processors, by hpcc)",
     accuses="gpus", runbook="hpl",
 )  # fmt: skip
+@where_asked
 def node_hpl(facts: Facts) -> Instances:
-    if not facts.science_nodes:
-        return
     why = _hpl_obstacle(facts)
     statement = "HPL solves its system on the node, and reaches its rate"
     yield Out(why) if why else In(statement, hpl.expect(facts.machine, 1))
@@ -62,10 +75,9 @@ def node_hpl(facts: Facts) -> Instances:
     "large systems published for each GPU; without a published rate a right solution counts (lab: on processors, by hpcc)",
     accuses="fabric", runbook="hpl",
 )  # fmt: skip
+@where_asked
 def scaled_hpl(facts: Facts) -> Instances:
     why, nodes = _hpl_obstacle(facts), facts.science_nodes
-    if not nodes:
-        return
     if nodes == 1:
         why = why or ONE_NODE
     statement = f"HPL over {nodes} nodes solves its system, and reaches its rate"
@@ -80,9 +92,8 @@ def scaled_hpl(facts: Facts) -> Instances:
     "than five nodes the rate is recorded (lab: that it computed)",
     accuses="memory", runbook="host-memory-rate",
 )  # fmt: skip
+@where_asked
 def stream(facts: Facts) -> Instances:
-    if not facts.science_nodes:
-        return
     why = host_obstacle(facts)
     yield Out(why) if why else In("STREAM's triad runs at the rate of the other nodes", _stream(facts))
 
@@ -110,9 +121,8 @@ def _stream(facts: Facts) -> Expectation:
     "nodes of a model",
     accuses="results", runbook="repeatable-results",
 )  # fmt: skip
+@where_asked
 def repeatable(facts: Facts) -> Instances:
-    if not facts.science_nodes:
-        return
     why = host_obstacle(facts)
     statement = "the same computation has the same result, twice and on every node"
     yield Out(why) if why else In(statement)
@@ -128,9 +138,8 @@ def _between(facts: Facts) -> str:
     "published; else the longest is recorded",
     accuses="fabric", runbook="mpi",
 )  # fmt: skip
+@where_asked
 def mpi_latency(facts: Facts) -> Instances:
-    if not facts.science_nodes:
-        return
     rack = facts.machine.nodes_per_nvlink_domain > 1
     reach = mpi.expect_latency(facts.machine.transport, rack=rack)
     why = _between(facts)
@@ -142,9 +151,8 @@ def mpi_latency(facts: Facts) -> Instances:
     holds="the slowest pair of ranks exchanges 2 MB messages at half of a rail's payload or more: MPI's data take the rails",
     accuses="fabric", runbook="mpi",
 )  # fmt: skip
+@where_asked
 def mpi_bandwidth(facts: Facts) -> Instances:
-    if not facts.science_nodes:
-        return
     if why := _between(facts):
         yield Out(why)
         return
