@@ -11,7 +11,7 @@ from string import Template
 from railbed.contract import Contract
 from railbed.defaults import PARTITION
 from railbed.errors import UsageError
-from railbed.laws import hpl
+from railbed.laws import hpl, hpl_input
 
 KINDS = {
     "single-gpu": "one GPU of one node",
@@ -68,11 +68,10 @@ def script(contract: Contract, kind: str, *, tenant: str = "", nodes: int = DEFA
     # Where ranks are on processors (the lab), a rank for each GPU would share few cores.
     ranks = machine.gpus if machine.trains_on == "cuda" else machine.collective_ranks_per_node or 1
     image = contract.software.hpc_benchmarks
-    rows, columns = hpl.grid(nodes * ranks)
     text = resources.files("railbed.toolbox").joinpath(f"job_templates/{kind}.sbatch").read_text()
     return Template(text).substitute(
         FILE=f"{kind}.sbatch", PARTITION=partition, ACCOUNT=account, NODES=nodes, GPUS=machine.gpus,
         RANKS=ranks, STACK=contract.software.training_stack_path,
-        P=rows, Q=columns, IMAGE=image.path if image else "", NB=hpl.GPU_BLOCK if image else hpl.HOST_BLOCK,
-        N=hpl.FIRST_GPU_N if image else hpl.FIRST_N,
+        INPUT=hpl_input.text("$N", "$NB", *hpl.grid(nodes * ranks)), IMAGE=image.path if image else "",
+        NB=hpl.GPU_BLOCK if image else hpl.HOST_BLOCK, N=hpl.FIRST_GPU_N if image else hpl.FIRST_N,
     )  # fmt: skip
