@@ -16,7 +16,7 @@ from railbed.catalog import RungName, load_remedies
 from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
-from railbed.effects import acceptance, places
+from railbed.effects import acceptance, boots, places
 from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -234,7 +234,7 @@ class _Run:
         begun = ladder.spent(self.contract, seen.index, self.name, seen.now).pool
         if not self.forced and (why := ladder.crowded(load_remedies(), rung, begun, members)):
             raise self.end(why, code="GUARDED")
-        marker = rungs.marker(self.remote, self.name)
+        marker = boots.marker(self.remote, self.name)
         # Last of all: whatever took time lies before it.
         if owner := _owner(self.scheduler, self.name, ""):
             return f"not begun, as a person drained it: {owner}"

@@ -12,7 +12,8 @@ from typing import Literal
 from railbed import ended
 from railbed.catalog import RungName
 from railbed.contract import Node
-from railbed.defaults import INSTALL_EXTRA, SSH_CONNECT_TIMEOUT_S
+from railbed.defaults import INSTALL_EXTRA
+from railbed.effects import boots
 from railbed.effects.remote import Remote
 from railbed.errors import HostError, RailbedError
 from railbed.operate.evidence import SHELL
@@ -28,8 +29,6 @@ BOOT_S = 1500.0
 """As in playbooks/tasks/boot.yml: servers with much memory and many cards take 10 minutes and more."""
 SETTLE_S = 300.0
 BOOT_POLL_S = 5.0
-MARKER = "cat /proc/sys/kernel/random/boot_id; systemctl show -P UserspaceTimestampMonotonic"
-"""Differs after each boot; a container has its host's boot id, so the start of its own first process counts too."""
 RESTART = "".join(
     f"if systemctl is-active -q {unit}; then timeout 60 systemctl restart {unit} || exit 1; fi\n"
     for unit in SERVICES
@@ -74,16 +73,10 @@ def finish(remote: Remote, node: Node, rung: str) -> None:
     wait_up(remote, node.name, "")
 
 
-def marker(remote: Remote, name: str) -> str:
-    """What differs after each boot; empty where the node does not answer."""
-    said = remote.run(name, MARKER, timeout_s=3 * SSH_CONNECT_TIMEOUT_S, check=False)
-    return said.stdout.strip() if said.ok else ""
-
-
 def wait_up(remote: Remote, name: str, before: str) -> str:
     """Waits until the node answers with another marker than ``before`` and its units have started. Why not; empty where so."""
     end = time.monotonic() + BOOT_S
-    while (now := marker(remote, name)) in ("", before):
+    while (now := boots.marker(remote, name)) in ("", before):
         if time.monotonic() > end:
             state = "does not answer" if not now else "did not boot"
             return f"{name} {state} within {BOOT_S / 60:g} min"

@@ -82,7 +82,7 @@ def test_a_drain_that_a_person_sets_just_before_a_rung_keeps_it_from_being_taken
     contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.faults = {NODE: ["driver-hung"]}
-    monkeypatch.setattr(repair.rungs, "marker", lambda *_: world.drain(NODE, "fan, ada") or "a boot")
+    monkeypatch.setattr(repair.boots, "marker", lambda *_: world.drain(NODE, "fan, ada") or "a boot")
     done = run(contract, work)
     assert taken(world) == [] and (done.verdict, world.drained) == (Verdict.FAIL, {NODE: "fan, ada"})
 
@@ -91,7 +91,7 @@ def test_a_node_that_a_person_gave_back_just_before_a_rung_is_left_as_that_perso
     contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.faults = {NODE: ["driver-hung"]}
-    monkeypatch.setattr(repair.rungs, "marker", lambda *_: str(world.resume(NODE)))
+    monkeypatch.setattr(repair.boots, "marker", lambda *_: str(world.resume(NODE)))
     with pytest.raises(UnprovenError, match="not drained any more") as stopped:
         run(contract, work)
     assert stopped.value.code == "GIVEN_BACK" and taken(world) == []

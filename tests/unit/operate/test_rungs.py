@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from railbed.contract import Contract
+from railbed.effects import boots
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.operate import rungs
@@ -67,7 +68,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, markers: list[str], state: str = "r
 
     def run(self: Remote, name: str, command: Any, **how: Any) -> Result:
         asked.append(how.get("stdin") or command)
-        if command == rungs.MARKER:
+        if command == boots.MARKER:
             now = markers.pop(0) if len(markers) > 1 else markers[0]
             return Result((), 0 if now else 255, now, "")
         return Result((), 0, state, "")
@@ -107,7 +108,7 @@ def test_a_connection_that_the_boot_ends_is_no_failure_and_a_refusal_is(
     def run(self: Remote, name: str, command: Any, **how: Any) -> Result:
         if how.get("stdin") == rungs.REBOOT:
             return Result((), code, "", "Failed to talk to init daemon")
-        return Result((), 0, "new" if command == rungs.MARKER else "running", "")
+        return Result((), 0, "new" if command == boots.MARKER else "running", "")
 
     monkeypatch.setattr(Remote, "run", run)
     found = rungs.take(Remote(work, contract), contract.node("h100-1"), "reboot", "old")

@@ -13,7 +13,7 @@ from railbed.claims import Judged, Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, AUTOMATIC_DRAINS
-from railbed.effects import acceptance, places
+from railbed.effects import acceptance, boots, places
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
@@ -194,7 +194,7 @@ def installed(patch: pytest.MonkeyPatch) -> World:
     patch.setattr(configure, "converge", made.converge)
     patch.setattr(causes, "read", lambda _, name, __: list(made.faults.get(name, [])))
     patch.setattr(rungs, "take", made.climb)
-    patch.setattr(rungs, "marker", lambda *_: "a boot")
+    patch.setattr(boots, "marker", lambda *_: "a boot")
     patch.setattr(rungs, "finish", lambda _, __, rung: made.finished.append(rung))
     patch.setattr(validate, "run", made.validate)
     patch.setattr(Remote, "run", lambda *_, **__: Result((), 0, "all of it", ""))
