@@ -88,7 +88,7 @@ def expectations(listed: str) -> dict[str, Any]:
 
 def suite(wanted: dict[str, Any], kept: Outputs) -> None:
     """The on-node suite, as its bundle runs on nodes."""
-    script = on_node.SCRIPT.format(timeout_s=on_node.NODE_CHECK_TIMEOUT_S, package=on_node.PACKAGE)
+    script = on_node.script(on_node.NODE_CHECK_TIMEOUT_S)
     result = run(
         ["sh", "-c", script],
         stdin=on_node.bundle(wanted),

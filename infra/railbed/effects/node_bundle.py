@@ -12,7 +12,18 @@ from pathlib import Path
 PACKAGE = "railbed/validate/node"
 """Where the programs lie in the tar, and below this folder's parents here."""
 PROGRAMS = Path(__file__).parents[2] / PACKAGE
+SUITE_ENDED = '[ "$code" -le 1 ] || [ "$code" -eq 5 ]'
+"""Whether the suite came to its end with this exit status of pytest: 1 means that a check failed, 5 that none was selected, and
+both are results."""
 EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
+
+
+def suite_command(timeout_s: float) -> str:
+    """Runs the on-node suite of the programs that were unpacked into ``$folder``."""
+    return (
+        f'timeout -k 2 {timeout_s:g} python3 -m pytest -q -c /dev/null --rootdir "$folder" -p no:cacheprovider '
+        f"--hosts=local:// {PACKAGE}"
+    )
 
 
 def packed(beside: Mapping[str, bytes]) -> bytes:

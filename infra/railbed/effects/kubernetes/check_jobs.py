@@ -16,7 +16,7 @@ from typing import Any
 
 from railbed.contract import kubernetes as contract
 from railbed.defaults import KUBERNETES_CHECK_LEFT_S, KUBERNETES_PREFIX
-from railbed.effects.node_bundle import PACKAGE
+from railbed.effects import node_bundle
 from railbed.text import shown
 
 Object = Mapping[str, Any]
@@ -46,11 +46,11 @@ printf %s "$RAILBED_WANTED" | base64 -d | gzip -d > expectations.json || exit 3
 {enter} true || exit 4
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$folder" RAILBED_ROOT={root} RAILBED_ENTER='{enter}'
 export RAILBED_EXPECTATIONS="$folder/expectations.json" RAILBED_RESULTS="$folder/results.json"
-timeout -k 2 {timeout_s:g} python3 -m pytest -q -c /dev/null --rootdir "$folder" -p no:cacheprovider --hosts=local:// {package}
+{run}
 code=$?
 [ -s results.json ] || exit 4
 printf '\n{mark}%s\n' "$(cat results.json)"
-[ "$code" -le 1 ] || [ "$code" -eq 5 ]
+{ended}
 """
 """As for a login (validate/on_node.py), but files come as volumes, and the records are a line of the log."""
 
@@ -78,7 +78,12 @@ def wanted_text(wanted: Mapping[str, Any]) -> str:
 def script(timeout_s: float, *, enter: str = ENTER, root: str = "/proc/1/root", folder: str = FOLDER) -> str:
     """What the container runs."""
     return SCRIPT.format(
-        suite=f"{folder}/{SUITE}", enter=enter, root=root, timeout_s=timeout_s, package=PACKAGE, mark=MARK
+        suite=f"{folder}/{SUITE}",
+        enter=enter,
+        root=root,
+        mark=MARK,
+        run=node_bundle.suite_command(timeout_s),
+        ended=node_bundle.SUITE_ENDED,
     )
 
 
