@@ -89,7 +89,7 @@ def _repairs(cluster: Cluster, name: str, fault: Fault) -> Steps:
         refusals = guards.refusals(cluster.picture(), [name], Action.REPAIR)
         guarding = {one.guard for one in refusals}
         cluster.refused.update(str(one) for one in guarding)
-        guards.note(cluster.journal, cluster.contract, refusals)
+        breaker.note_all(cluster.journal, cluster.contract, guards.opened(refusals))
         if Guard.FLAPPING in guarding:
             break
         if Guard.BREAKER in guarding:
@@ -227,7 +227,7 @@ def _leaf(cluster: Cluster, name: str, fault: Fault) -> Steps:
     cluster.counts["leaves down"] += 1
     found = guards.refusals(cluster.picture(), members[:1], Action.REPAIR)
     cluster.refused.update(str(held.guard) for held in found)
-    guards.note(cluster.journal, cluster.contract, found)
+    breaker.note_all(cluster.journal, cluster.contract, guards.opened(found))
     yield cluster.env.timeout(cluster.setting.times.breaker_reset)
     for one in members:
         cluster.visible.pop(one, None)

@@ -7,7 +7,7 @@ It opens by what is seen, and stays open once that was written down, until a nam
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from railbed.claims import WORKERS
@@ -59,6 +59,12 @@ def note(journal: Journal, pool: str, why: str) -> None:
     """Writes down that it opened, so that it stays open."""
     if not why.startswith(STILL):
         journal.write(OPENED, pool=pool, why=why)
+
+
+def note_all(journal: Journal, contract: Contract, opened: Iterable[tuple[str, str]]) -> None:
+    """The same for the pools of nodes that it holds back, each with why (``guards.opened``)."""
+    for name, why in opened:
+        note(journal, contract.node(name).pool, why)
 
 
 def counted(contract: Contract, states: Mapping[str, NodeState], pool: str) -> dict[str, list[str]]:

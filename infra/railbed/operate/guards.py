@@ -1,4 +1,4 @@
-"""What holds railbed back before it takes a node out of service, works on it, or gives it back. Pure, save `note`.
+"""What holds railbed back before it takes a node out of service, works on it, or gives it back. Pure.
 
 The fourteen guards of the project's design, by name; each either is a function here, or says where it is enforced
 (docs/reference/safety.md#guards, which a test compares with this list). A function gives the reason, or nothing where the guard
@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from railbed.claims import FrozenModel
-from railbed.contract import Contract
 from railbed.defaults import (
     AUTOMATIC_DRAINS,
     DAY_S,
@@ -24,7 +23,6 @@ from railbed.defaults import (
     REPAIRS_WINDOW_S,
     SETTLES_PER_DAY,
 )
-from railbed.effects.journal import Journal
 from railbed.errors import UnprovenError
 from railbed.laws.drain_limit import most
 from railbed.operate import breaker, limits, past
@@ -126,11 +124,9 @@ def require(found: Collection[Refusal], force: str = "") -> list[Refusal]:
     return list(found)
 
 
-def note(journal: Journal, contract: Contract, found: Collection[Refusal]) -> None:
-    """Writes down that a circuit breaker opened: it stays open then, and is counted (`railbed node summary`)."""
-    for one in found:
-        if one.guard is Guard.BREAKER:
-            breaker.note(journal, contract.node(one.nodes[0]).pool, one.why)
+def opened(found: Collection[Refusal]) -> list[tuple[str, str]]:
+    """Nodes whose pool's circuit breaker holds them back, and why: for ``breaker.note_all``."""
+    return [(one.nodes[0], one.why) for one in found if one.guard is Guard.BREAKER]
 
 
 def _max_unavailable(seen: Picture, names: Collection[str], action: Action) -> str:

@@ -159,7 +159,7 @@ class _Run:
         before = standing.of(self.contract.node(name), seen).place
         lifecycle.transition(before, Event.DRAINED)
         refusals = guards.refusals(seen, [name], Action.REPAIR)
-        guards.note(journal, self.contract, refusals)
+        breaker.note_all(journal, self.contract, guards.opened(refusals))
         if overridden := guards.require(refusals, force):
             journal.write(
                 "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)

@@ -20,7 +20,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
-from railbed.operate import drain, evidence, guards, picture
+from railbed.operate import breaker, drain, evidence, guards, picture
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action, Refusal
 
@@ -91,7 +91,7 @@ class Going:
         if before and before != self.node.identity.value:
             return False
         found = guards.refusals(seen, [name], Action.REPLACE)
-        guards.note(journal, self.contract, found)
+        breaker.note_all(journal, self.contract, guards.opened(found))
         # One that was begun goes on; but the node may have been given back since, and have a job.
         guards.require([one for one in found if not before or one.guard not in guards.FORCED])
         drain.drain(self.scheduler, name, seen.states, f"{REPAIR_PREFIX} replaced,", self.step)

@@ -22,7 +22,7 @@ from railbed.effects.journal_index import Entry
 from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
-from railbed.operate import drain, guards, picture, standing
+from railbed.operate import breaker, drain, guards, picture, standing
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action
 from railbed.operate.lifecycle import State
@@ -212,7 +212,7 @@ def swap(
     node = require(contract, name, seen)
     spare = choose(node, seen)
     run, found = _Run(contract, work, scheduler, node, say), guards.refusals(seen, [name], Action.SWAP)
-    guards.note(run.journal, contract, found)
+    breaker.note_all(run.journal, contract, guards.opened(found))
     refusals = guards.require(found, force)
     run.journal.write(
         BEGIN, node=name, spare=spare.name, by=operator(), reason=force, guards=guards.overridden(refusals)
