@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -161,9 +161,9 @@ def changed(work: Workspace, since: str) -> str:
     return f"the journal has {few(list(dict.fromkeys(events)), 3)} since it began" if events else ""
 
 
-def rebooted(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Which nodes may have been booted since; empty where none was. A node that does not answer may have been. Pure."""
-    odd = sorted(name for name in {*before, *now} if not now.get(name) or before.get(name) != now.get(name))
+def rebooted(nodes: Iterable[str], before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which of the nodes may have been booted since; empty where none was. One that does not answer may have been. Pure."""
+    odd = sorted(name for name in nodes if not now.get(name) or before.get(name) != now[name])
     return f"{few(odd, 3)} may have been booted since" if odd else ""
 
 
@@ -202,7 +202,8 @@ class Course:
         """Once nodes have said when they booted: takes the verdicts of steps that passed whole before the interruption."""
         if self.before is None:
             return
-        why = changed(self.work, self.started) or rebooted(self.before.boots, self.validation.boots)
+        names = [node.name for node in self.validation.contract.nodes]
+        why = changed(self.work, self.started) or rebooted(names, self.before.boots, self.validation.boots)
         steps, answers = passed(self.validation.scope, self.before.steps, self.before.answers)
         if why:
             steps, answers = [], []
@@ -215,18 +216,17 @@ class Course:
         self.validation.say(said)
 
     def ended(self, step: str) -> None:
-        """A step came to its end; a long one is on disk from now on."""
+        """A step came to its end; a long one is on disk from now on, unless evidence was lost: without it nothing counts."""
         self.steps.append(step)
-        if step not in TOGETHER or not self.validation.scope.whole:
+        if step not in TOGETHER or not self.validation.scope.whole or self.validation.unkept:
             return
         steps, answers = passed(self.validation.scope, self.steps, self.validation.answers.given())
         run = Unfinished(
             version=__version__, contract_hash=self.validation.contract.hash, started=self.started,
             accepting=self.accepting, steps=steps, boots=self.validation.boots, answers=answers, seconds=self.seconds,
         )  # fmt: skip
-        with suppress(
-            RailbedError
-        ):  # a full disk: then there is nothing to continue, and the report says of the disk
+        # A full disk leaves nothing to continue; the report says of the disk.
+        with suppress(RailbedError):
             write(self.work, self.validation.folder, run)
 
 

@@ -43,7 +43,8 @@ class Steps:
                 raise Killed
             self.asked.append(name)
             if name == SUITE:
-                one.boots |= {node.name: BOOT for node in one.contract.nodes} | self.boots
+                said = {node.name: BOOT for node in one.contract.nodes} | self.boots
+                one.boots |= {name: mark for name, mark in said.items() if mark}
             for question in unfinished.of_step(one.scope, name):
                 verdict = self.verdicts.get(question.claim.id, Verdict.PASS)
                 kept = one.keep(f"{question.claim.id}{question.node}.txt", "seen")
