@@ -14,6 +14,9 @@ from railbed.validate.answers import judged
 from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "scheduler.state"
+EARLIER_STEPS_S = 900.0
+"""How long a run waits for the steps that a killed one left: collectives of many nodes end by their own limit within minutes.
+They are not ended: a second checkout of the stack may have started them."""
 
 
 def read_scheduler(validation: ValidationRun) -> None:
@@ -31,6 +34,10 @@ def read_scheduler(validation: ValidationRun) -> None:
         validation.answers.why(CLAIM, f"the scheduler does not answer: {silent.message}")
         return
     validation.scheduler, validation.gate = slurm, scheduler
+    if left := validation.own_steps():
+        # Of a run that was killed: the stack's lock lets no other run at work.
+        validation.say(f"steps of an earlier validation end first: job {', '.join(one.id for one in left)}")
+        validation.refresh(EARLIER_STEPS_S)
     validation.reserved = frozenset(
         node for r in reservations if r.name == ACCEPTANCE_RESERVATION for node in r.nodes
     )

@@ -140,17 +140,21 @@ class ValidationRun:
         job = next((j for j in self.jobs if name in j.nodes), None)
         return f"blocked by job {job.id} of {job.user} on {name}" if job else ""
 
-    def refresh(self) -> None:
+    def own_steps(self) -> list[Job]:
+        """Steps of validations that hold nodes."""
+        return [one for one in self.jobs if one.comment == STEP_COMMENT and one.nodes]
+
+    def refresh(self, wait_s: float | None = None) -> None:
         """Asks the scheduler again: a health check may have drained a node, a user's job may have begun.
 
         A step of this validation that is over can hold its nodes a little longer; on a loaded machine for seconds.
         """
         if self.scheduler is None:
             return
-        deadline = time.monotonic() + STEP_WAIT_S
+        deadline = time.monotonic() + (STEP_WAIT_S if wait_s is None else wait_s)
         with suppress(RailbedError):
             self.jobs = self.scheduler.jobs()
-            while any(one.comment == STEP_COMMENT and one.nodes for one in self.jobs):
+            while self.own_steps():
                 if time.monotonic() >= deadline:
                     break
                 time.sleep(JOB_POLL_S)

@@ -12,7 +12,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
 from railbed.parse.slurm import NodeState, Reservation
 from railbed.run import Result
-from railbed.validate import acceptance, schedule
+from railbed.validate import acceptance, schedule, validation_run
 from railbed.validate.answers import Answers, judged
 from railbed.validate.scope import select
 from railbed.validate.validation_run import ValidationRun
@@ -196,3 +196,29 @@ def test_nodes_that_passed_their_own_checks_come_first(make: Any) -> None:
     validation.answers.add(judged(bad, Verdict.FAIL, "7 of 8 GPUs listed"))
     assert validation.usable(3)[0] == ["h100-1", "h100-2", "h100-3"]
     assert validation.usable(4)[0] == ["h100-1", "h100-2", "h100-3", "h100-0"]
+
+
+def test_steps_that_a_killed_run_left_end_first(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm, heard = Slurm([]), list[str]()
+    step = "7|root|RUNNING|h100-1|railbed validate|railbed-collectives\n"
+    slurm.jobs = step
+    validation = make(slurm.answer)
+    validation.say = heard.append
+    monkeypatch.setattr(validation_run.time, "sleep", lambda _: setattr(slurm, "jobs", ""))
+    schedule.read_scheduler(validation)
+    assert (
+        heard == ["steps of an earlier validation end first: job 7"] and validation.obstacle("h100-1") == ""
+    )
+    monkeypatch.setattr(schedule, "EARLIER_STEPS_S", 0.0)
+    slurm.jobs = step
+    schedule.read_scheduler(validation)
+    assert validation.obstacle("h100-1") == "blocked by job 7 of root on h100-1"
+
+
+def test_a_job_of_a_user_is_not_waited_for(make: Any) -> None:
+    slurm, heard = Slurm([]), list[str]()
+    slurm.jobs = "7|alice|RUNNING|h100-1|train|train\n"
+    validation = make(slurm.answer)
+    validation.say = heard.append
+    schedule.read_scheduler(validation)
+    assert heard == [] and validation.obstacle("h100-1") == "blocked by job 7 of alice on h100-1"
