@@ -12,19 +12,18 @@ from railbed.plan.parts import (
     PlannedFabric,
     PlannedFilesystem,
     PlannedHost,
-    PlannedJob,
     PlannedNic,
     PlannedPool,
     PlannedRail,
     PlannedRepository,
     PlannedSoftware,
-    PlannedStorage,
     Price,
     Purchase,
     Warned,
 )
 from railbed.plan.purchase import require as require_acknowledged
 from railbed.plan.warnings import require_sources
+from railbed.plan.work_parts import PlannedJob, PlannedStorage
 
 __all__ = [
     "Addresses",

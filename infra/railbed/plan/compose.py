@@ -35,13 +35,13 @@ from railbed.plan.parts import (
     PlannedFabric,
     PlannedFilesystem,
     PlannedImage,
-    PlannedJob,
     PlannedPool,
     PlannedRepository,
     PlannedSoftware,
     Price,
     Warned,
 )
+from railbed.plan.work_parts import PlannedJob
 from railbed.software import compat
 from railbed.software.artefacts import Artefact
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash

@@ -12,12 +12,10 @@ from railbed.laws.storage import StorageRates
 from railbed.plan import images, node_classes
 from railbed.plan.parts import (
     PlannedFilesystem,
-    PlannedJob,
     PlannedPool,
-    PlannedScience,
     PlannedSoftware,
-    PlannedStorage,
 )
+from railbed.plan.work_parts import PlannedJob, PlannedScience, PlannedStorage
 from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.kubernetes import KubernetesPlatform

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from railbed import catalog
 from railbed.claims import Claim
 from railbed.laws import hpl
-from railbed.plan.parts import PlannedScience, Warned
+from railbed.plan.parts import Warned
 from railbed.plan.supported import SCIENTIFIC
+from railbed.plan.work_parts import PlannedScience
 from railbed.spec import ClusterSpec
 
 

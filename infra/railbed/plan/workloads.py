@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.laws import longjob, storage
-from railbed.plan.parts import PlannedJob, PlannedStorage, Warned
+from railbed.plan.parts import Warned
 from railbed.plan.supported import LONG_JOBS
+from railbed.plan.work_parts import PlannedJob, PlannedStorage
 from railbed.spec import ClusterSpec
 from railbed.spec.cluster import Workload
 
