@@ -1,8 +1,9 @@
 """Which part is slow, where many nodes load a fabric in pairs: a rail of a node, a leaf switch, the way between two. Pure.
 
-Of each flow the best window counts: other load only lowers a rate. A part is bad where nearly all flows through it are slow, in
-at least two; the fewest bad parts that explain the slow flows are named. Where flows share uplinks a slow flow may have met one
-more on its way, so there the mean of a leaf's flows is judged as well, and a flow counts as slow at half of that floor.
+Of each flow the best window counts: other load only lowers a rate. What one window alone saw slow accuses nobody: load that comes
+and goes within it is no fault of the fabric. A part is bad where nearly all flows through it are slow, in at least two windows; the
+fewest bad parts that explain the slow flows are named. Where flows share uplinks a slow flow may have met one more on its way, so
+there the mean of a leaf's flows is judged as well, and a flow counts as slow at half of that floor.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Key = tuple[str, int, str, int]
 
 NEARLY_ALL = 0.75
 """Share of the flows through a part that are slow, where the part is bad: its partners in two of them come to a half."""
-LEAST_FLOWS = 2
+LEAST_FLOWS = LEAST_WINDOWS = 2
 SLOW_SHARE = 0.5
 """Of the floor for the mean of a leaf, what one flow across leaves must reach: four flows on one uplink."""
 SHOWN = 4
@@ -47,6 +48,8 @@ class Outcome:
     guilty: list[End] = field(default_factory=list)
     slow: list[Key] = field(default_factory=list)
     """Flows that are slow, in their order."""
+    once: list[Key] = field(default_factory=list)
+    """Flows that one window alone saw slow, under good conditions, and that no bad part explains."""
 
 
 def leaf_name(leaf: str, rail: int, unit: int) -> str:
@@ -67,7 +70,8 @@ def best(samples: Iterable[RailSample]) -> dict[Key, float]:
 def judge(
     samples: Sequence[RailSample], leaves: Leaves, floor: float, *, shared: bool, known: Collection[End] = ()
 ) -> Outcome:
-    """Fail: flows that were slow under good conditions, or that a rail of ``known`` explains; unproven: only under bad ones.
+    """Fail: flows that were slow under good conditions, or that a rail of ``known`` explains; unproven: only under bad ones,
+    or in one window only.
 
     ``shared``: whether flows share uplinks; ``floor``: Gb/s of a flow, or of the mean of a leaf's flows where they do.
 
@@ -87,21 +91,23 @@ def judge(
         side: mean for side, mean in means.items() if mean < floor and _most(g < floor for g in by_leaf[side])
     }
     measured = min((means or rates).values())
-    if not slow and not low and below:
-        bad = next(s.disturbed for s in samples if s.disturbed)
-        return Outcome(
-            Verdict.UNPROVEN, f"{bad} ({len(below)} of {len(rates)} flows were slow)", measured, floor
-        )
-    if not slow and not low:
-        return Outcome(Verdict.PASS, f"{len(rates)} flows, the {'lowest mean of a leaf' if shared else 'slowest'} "
-                       f"{measured:.4g} Gb/s holds the floor of {floor:.4g}", measured, floor)  # fmt: skip
     ends = [end for key in slow for end in _ends(key) if end in known]
     rest = [key for key in slow if not any(end in known for end in _ends(key))]
     # Where all leaves are slow it is what joins them.
     named = [("", leaf) for leaf, _ in low] if 2 * len(low) <= len(means) else []
-    named += _cover(
-        {key: gbps for key, gbps in rates.items() if key in quiet or key in rest}, rest, leaves, named
-    )
+    windows = _windows(samples)
+    considered = {key: gbps for key, gbps in rates.items() if key in quiet or key in rest}
+    parts, unexplained = _cover(considered, {key: windows.get(key, set()) for key in rest}, leaves, named)
+    once = [key for key in rest if key in unexplained and len(windows.get(key, ())) < LEAST_WINDOWS]
+    slow = [key for key in slow if key not in once]
+    named += parts
+    if not slow and not low and below:
+        bad = next((s.disturbed for s in samples if s.disturbed), "slow in one window only")
+        reason = f"{bad} ({len(below)} of {len(rates)} flows were slow)"
+        return Outcome(Verdict.UNPROVEN, reason, measured, floor, once=once[:LISTED])
+    if not slow and not low:
+        return Outcome(Verdict.PASS, f"{len(rates)} flows, the {'lowest mean of a leaf' if shared else 'slowest'} "
+                       f"{measured:.4g} Gb/s holds the floor of {floor:.4g}", measured, floor)  # fmt: skip
     # A leaf is slow because of its rails where each of them failed by itself.
     for leaf in [part for node, part in named if not node]:
         of = [(node, f"rail {rail}") for (node, rail), name in leaves.items() if name == leaf]
@@ -112,7 +118,16 @@ def judge(
     said = [f"{_words(key)} {rates[key]:.4g} Gb/s" for key in sorted(slow, key=lambda key: rates[key])]
     said = [f"{leaf} {side}going {mean:.4g} Gb/s in the mean" for (leaf, side), mean in low.items()] + said
     reason = f"{len(slow)} of {len(rates)} flows are slow, floor {floor:.4g} Gb/s: {few(said, SHOWN, '; ')}"
-    return Outcome(Verdict.FAIL, reason, measured, floor, guilty, slow[:LISTED])
+    return Outcome(Verdict.FAIL, reason, measured, floor, guilty, slow[:LISTED], once[:LISTED])
+
+
+def _windows(samples: Iterable[RailSample]) -> dict[Key, set[int]]:
+    """The windows that measured each flow under good conditions."""
+    found: dict[Key, set[int]] = defaultdict(set)
+    for s in samples:
+        if s.gbps is not None and not s.disturbed:
+            found[s.sender, s.rail, s.receiver, s.far_rail].add(s.window)
+    return found
 
 
 def _words(key: Key) -> str:
@@ -156,9 +171,12 @@ def _parts(key: Key, leaves: Leaves, lone: Mapping[str, str]) -> list[Part]:
 
 
 def _cover(
-    rates: Mapping[Key, float], slow: Sequence[Key], leaves: Leaves, named: Collection[End]
-) -> list[End]:
-    """The fewest bad parts that explain the slow flows, as far as parts do."""
+    rates: Mapping[Key, float], slow: Mapping[Key, set[int]], leaves: Leaves, named: Collection[End]
+) -> tuple[list[End], set[Key]]:
+    """The fewest bad parts that explain the slow flows, and the flows that none explains.
+
+    ``slow``: flow → the windows that saw it slow. ``named``: parts that are named already.
+    """
     by_rail: dict[int, set[str]] = defaultdict(set)
     for sender, rail, receiver, far in rates:
         by_rail[rail].add(leaves[sender, rail])
@@ -174,6 +192,7 @@ def _cover(
     bad = {
         part: keys for part, keys in through.items()
         if len(keys) >= LEAST_FLOWS and _most(key in left for key in keys)
+        and len({window for key in keys for window in slow.get(key, ())}) >= LEAST_WINDOWS
     }  # fmt: skip
     while left:
         fitting = {part: covered for part, keys in bad.items() if (covered := left & set(keys))}
@@ -182,4 +201,4 @@ def _cover(
         part = min(fitting, key=lambda one: (-len(fitting[one]), len(bad[one]), order[one], one))
         left -= fitting[part]
         found.append(part[:2])
-    return [end for end in dict.fromkeys(found) if end not in named]
+    return [end for end in dict.fromkeys(found) if end not in named], left

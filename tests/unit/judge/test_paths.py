@@ -141,3 +141,16 @@ def test_slow_beside_other_load_is_no_proof() -> None:
     assert (found.verdict, found.guilty) == (Verdict.UNPROVEN, []) and "processors were busy" in found.reason
     known = {("u1-2", "rail 0")}
     assert paths.judge(busy, same, 372.0, shared=False, known=known).verdict is Verdict.FAIL
+
+
+def test_a_flow_that_one_window_saw_slow_accuses_nobody() -> None:
+    """Seen in a lab beside other load: one flow of 112 was slow, in the last window, and failed the fabric."""
+    samples = measured(lambda *_: 390.0, one=True)
+    late = flow("u0-0", 1, "u2-3", 1, 90.0, 9)
+    found = paths.judge([*samples, late], leaves(one=True), FLOOR, shared=False)
+    assert (found.verdict, found.guilty) == (Verdict.UNPROVEN, [])
+    assert found.once == [("u0-0", 1, "u2-3", 1)] and "slow in one window only" in found.reason
+    again = flow("u0-0", 1, "u2-3", 1, 95.0, 10)
+    assert paths.judge([*samples, late, again], leaves(one=True), FLOOR, shared=False).verdict is Verdict.FAIL
+    fast = flow("u0-0", 1, "u2-3", 1, 390.0, 10)
+    assert paths.judge([*samples, late, fast], leaves(one=True), FLOOR, shared=False).verdict is Verdict.PASS

@@ -148,6 +148,21 @@ def test_a_rail_that_is_slow_with_all_partners_is_named(run: Any) -> None:
     assert one.detail["windows"] > crossing.WITHIN, "what is slow is slow again"
 
 
+def test_what_only_one_window_saw_slow_is_measured_again(run: Any) -> None:
+    """Each flow of a rail is slow when it is measured first, also those that only the search for the culprit measures."""
+    seen: set[tuple[str, str, int]] = set()
+
+    def first_slow(a: str, b: str, rail: int) -> float:
+        first = (a, b, rail) not in seen
+        seen.add((a, b, rail))
+        return 0.05 if first and (a, rail) == ("h100-1", 1) else HOLDS
+
+    found, _fabric, _ = run(crossing.BISECTION, first_slow)
+    one = found[crossing.BISECTION, ""]
+    assert (one.verdict, blamed(found)) == (Verdict.PASS, []), one.reason
+    assert one.detail["windows"] > crossing.WITHIN
+
+
 def test_a_slow_rail_explains_the_rest_and_a_dead_one_is_left_out(run: Any) -> None:
     def both(validation: Any) -> None:
         rails.run(validation)
