@@ -1,7 +1,7 @@
 # railbed: `make up` builds, configures and certifies a cluster on this machine; `make test` runs every test tier.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview destroy validate test unit lint lab machines bench qualify gpu clean-cache
+.PHONY: help setup up preview destroy validate test unit lint lab machines bench qualify gpu lab-long clean-cache
 
 STACK ?= lab
 export STACK
@@ -55,6 +55,9 @@ lint: .venv/.clouds ## ruff, mypy, layers, ansible-lint, shellcheck
 
 lab: .venv/.clouds ## run the lab tier only (root; boots stacks of its own)
 	@.venv/bin/python tests/run.py lab
+
+lab-long: .venv/.clouds ## run all tests of the lab tier, also those that `make test` has no time for (root)
+	@.venv/bin/python tests/run.py lab-long
 
 machines: .venv/.clouds ## run the tier on virtual machines only (root, QEMU)
 	@.venv/bin/python tests/run.py machines

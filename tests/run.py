@@ -21,6 +21,7 @@ SHELL = [
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
+TOOLS = [sys.executable, "tests/tools.py"]
 SPREAD = [*PYTEST, "-n", "auto", "--dist"]
 ANY, FILES = [*SPREAD, "worksteal"], [*SPREAD, "loadfile"]
 """Over all processors: test by test, or, where the tests of a file share what its fixtures start, file by file."""
@@ -46,8 +47,12 @@ TIERS: dict[str, list[list[str]]] = {
         ["shellcheck", *SHELL],
     ],
     "unit": [[*ANY, "tests/unit"]],
-    "program": [[sys.executable, "tests/tools.py", "xorriso=xorriso"], [*FILES, "tests/program"]],
-    "roles": [[sys.executable, "tests/roles/setup.py"], [*FILES, "tests/roles"]],
+    "program": [[*TOOLS, "xorriso=xorriso", "qemu-img=qemu-utils"], [*FILES, "tests/program"]],
+    "roles": [
+        [*TOOLS, "apt-ftparchive=apt-utils"],
+        [sys.executable, "tests/roles/setup.py"],
+        [*FILES, "tests/roles"],
+    ],
     "validation": [[*FILES, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
     "kube": [[sys.executable, "tests/kube/setup.py"], [*PYTEST, "--durations=10", "tests/kube"]],
@@ -56,17 +61,24 @@ TIERS: dict[str, list[list[str]]] = {
         [*PYTEST, "-x", "--durations=10", "tests/machines"],
     ],
     "lab": [
-        [sys.executable, "tests/tools.py", "nft=nftables"],
+        [*TOOLS, "nft=nftables"],
+        [*PYTEST, "-x", "--durations=15", "-m", "not long", "tests/lab"],
+    ],
+    "lab-long": [
+        [*TOOLS, "nft=nftables"],
         [*PYTEST, "-x", "--durations=15", "tests/lab"],
     ],
 }
-NEEDS_ROOT = {"fabric", "machines", "lab"}
+NEEDS_ROOT = {"fabric", "machines", "lab", "lab-long"}
 LACKS = {
     "machines": "QEMU or /dev/net/tun cannot be had",
     "kube": "the control plane cannot be built: Go or its modules cannot be had",
 }
 """Tier → what its setup lacks where it ends with ``NOT_HERE``."""
-BY_NAME = {"machines": "run it by name: an emulated boot can hang (docs/adr/0016)"}
+BY_NAME = {
+    "machines": "run it by name: an emulated boot can hang (docs/adr/0016)",
+    "lab-long": "run it by name before a release: the tier lab with the tests that `make test` has no time for",
+}
 """Tier → why a run of all tiers leaves it out."""
 NOT_HERE = os.EX_TEMPFAIL
 

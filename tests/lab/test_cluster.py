@@ -56,7 +56,7 @@ def test_another_machine_under_the_same_name_is_noticed(cluster: Cli) -> None:
     before = cluster.ssh("h100-2", "cat /etc/machine-id").strip()
     cluster.ssh("h100-2", f"echo {before[::-1]} > /etc/machine-id")
     try:
-        report = cluster.json("validate", "--quick", status=1)
+        report = cluster.report("--quick", status=1)
     finally:
         cluster.ssh("h100-2", f"echo {before} > /etc/machine-id")
     assert failing(report) == {("node.identity", "h100-2")}
@@ -65,7 +65,7 @@ def test_another_machine_under_the_same_name_is_noticed(cluster: Cli) -> None:
 
 def test_a_second_up_changes_nothing_and_says_so(cluster: Cli) -> None:
     certificate = cluster.work.certificate_file.read_bytes()
-    again = cluster.json("up")
+    again = cluster.build()
     assert set(again["changes"]) == {"same"}
     assert sum(node["changed"] for node in again["converge"]["nodes"].values()) == 0
     assert again["quick"] is True

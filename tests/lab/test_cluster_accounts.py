@@ -98,12 +98,12 @@ def people(cluster: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     assert json.loads(cluster("tenant", "diff", "--json").stdout)["changes"], (
         "the dry run names what up will do"
     )
-    up = cluster.json("up")
+    up = cluster.build()
     assert up["validate"]["verdict"] == "pass"
     assert up["quick"] and cluster.work.certificate_file.read_bytes() == certificate, "the certificate stands"
     yield made
     made.declare()
-    cluster.json("up")
+    cluster.build()
     assert cluster.ssh("ctl0", "sacctmgr -nP show account format=Account").split() == ["root"]
 
 

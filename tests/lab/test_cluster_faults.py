@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from railbed.platforms.lab import faults
 from railbed.platforms.lab.gpu_faults import XIDS
 
-from .conftest import Cli, blamed, failing
+from .conftest import TRIES, UNPROVEN, Cli, blamed, failing
 
 pytestmark = pytest.mark.lab
 
@@ -20,16 +22,16 @@ pytestmark = pytest.mark.lab
 WHOLE: list[str] = []
 FABRIC, RAIL, QUICK = ["--claim", "fabric.*"], ["--claim", "fabric.rail.*"], ["--quick"]
 FAULTS = {
-    "half a rail": (WHOLE, RAIL, [("rail-slow h100-1 3 --percent 50", ("h100-1", "rail 3"))]),
-    "half a rail at the switch": (FABRIC, RAIL, [
-        ("rail-slow h100-2 5 --percent 50 --side switch", ("h100-2", "rail 5")),
+    "slow rails": (FABRIC, RAIL, [
+        ("rail-slow h100-1 3 --percent 50", ("h100-1", "rail 3")),
+        ("rail-slow h100-0 6 --percent 5", ("h100-0", "rail 6")),
     ]),
-    "a twentieth": (FABRIC, RAIL, [("rail-slow h100-0 6 --percent 5", ("h100-0", "rail 6"))]),
-    "a twentieth at the switch": (FABRIC, RAIL, [
+    "slow rails at the switch": (RAIL, RAIL, [
+        ("rail-slow h100-2 5 --percent 50 --side switch", ("h100-2", "rail 5")),
         ("rail-slow h100-3 0 --percent 5 --side switch", ("h100-3", "rail 0")),
     ]),
-    "no carrier": (WHOLE, RAIL, [("rail-down h100-2 7", ("h100-2", "rail 7"))]),
-    "a GPU and a server": (WHOLE, QUICK, [
+    "a rail, a GPU and a server": (WHOLE, QUICK, [
+        ("rail-down h100-2 7", ("h100-2", "rail 7")),
         ("gpu-missing h100-3 5", ("h100-3", "gpu 5")),
         ("fs-server-down h100-1", ("h100-1", "storage")),
     ]),
@@ -39,101 +41,100 @@ FAULTS = {
         ("driver-half-installed h100-1", ("h100-1", "driver")),
         ("fabric-manager-mismatch h100-3", ("h100-3", "fabric manager")),
     ]),
-    "two links": (QUICK, QUICK, [
-        ("nvlink-down h100-1 2", ("h100-1", "gpu 2")),
-        ("pcie-narrow h100-3 6", ("h100-3", "gpu 6")),
-    ]),
 }  # fmt: skip
 """What is validated while faults are in, what once they are cleared, and each fault with its culprit.
 
 Faults of one round are on different nodes, so that each must be told from the others: the culprits are all of these and nobody
-else. One of each kind is looked for in everything; the whole lab is validated again in test_cluster_repair.py.
+else. Each fault alone is the qualification's (tests/qualify); the whole lab is validated again in test_cluster_repair.py.
 """
+
+
+def found(cluster: Cli, scope: list[str], culprits: set[tuple[str, str]]) -> dict[str, Any]:
+    """The report of faults; made again where a culprit is missing and a busy machine left claims unproven."""
+    for _ in range(TRIES):
+        report: dict[str, Any] = cluster.report(*scope, status=1)
+        unproven = [claim["claim"] for claim in report["claims"] if claim["verdict"] == "unproven"]
+        if culprits <= blamed(report) or not unproven:
+            break
+        warnings.warn(f"tried again, as these were unproven: {', '.join(unproven)}", stacklevel=2)
+    return report
 
 
 @pytest.mark.parametrize(("scope", "cleared", "faults"), FAULTS.values(), ids=FAULTS)
 def test_faults_are_found_named_and_nothing_else_is_blamed(
     cluster: Cli, scope: list[str], cleared: list[str], faults: list[tuple[str, tuple[str, str]]]
 ) -> None:
+    culprits = {culprit for _, culprit in faults}
     try:
         for words, _ in faults:
             cluster("lab", "fault", "inject", *words.split())
-        report = cluster.json("validate", *scope, status=1)
+        report = found(cluster, scope, culprits)
         assert report["verdict"] == "fail"
-        assert blamed(report) == {culprit for _, culprit in faults}, json.dumps(report["culprits"])
+        assert blamed(report) == culprits, json.dumps(report["culprits"])
         assert failing(report), "a failed run names the claims that failed"
         assert cluster("certificate", "verify").returncode == 0, (
             "a failed run leaves the standing certificate alone"
         )
     finally:
         cluster("lab", "fault", "clear")
-    one = ["--node", faults[0][1][0]] if len(faults) == 1 else []
-    assert cluster.json("validate", *one, *cleared)["verdict"] == "pass"
+    assert cluster.report(*cleared)["verdict"] == "pass"
 
 
 def test_two_swapped_cables_are_both_named_with_the_port_that_each_is_in(cluster: Cli) -> None:
     asked = ["--claim", "fabric.cabling"]
     try:
         cluster("lab", "fault", "inject", "cable-swapped", "h100-2", "1", "6")
-        report = cluster.json("validate", *asked, status=1)
+        report = cluster.report(*asked, status=1)
         assert blamed(report) == {("h100-2", "rail 1"), ("h100-2", "rail 6")}
         assert "h100-2 rail 1 ends in leaf6 port 3 (of h100-2 rail 6)" in report["claims"][0]["reason"]
     finally:
         cluster("lab", "fault", "clear")
-    assert cluster.json("validate", *asked)["verdict"] == "pass"
+    assert cluster.report(*asked)["verdict"] == "pass"
 
 
-ON_THE_NODE = [
-    ("gpu-ecc", "nvidia-smi -q -i 2", "DRAM Uncorrectable            : 1", ("fail", "gpu 2")),
-    ("gpu-remap-failed", "nvidia-smi -q -i 2", "Remapping Failure Occurred        : Yes", ("fail", "gpu 2")),
-    ("gpu-hang", "timeout 2 nvidia-smi -L; echo $?", "124", ("unproven", "")),
-    ("gpu-throttle", "nvidia-smi -q -i 2", "HW Thermal Slowdown           : Active", ("pass", "")),
-    ("power-capped", "nvidia-smi --query-gpu=power.limit --format=csv,noheader -i 2", "350.00 W", ("pass", "")),
-    ("mig-enabled", "nvidia-smi --query-gpu=mig.mode.current --format=csv,noheader -i 2", "Enabled", ("pass", "")),
-    ("persistence-off", "nvidia-smi --query-gpu=persistence_mode --format=csv,noheader -i 2", "Disabled", ("pass", "")),
-    ("pcie-narrow", "nvidia-smi -q -i 2", "Current                   : 8x", ("pass", "")),
-    ("nvlink-down", "nvidia-smi nvlink -s -i 2", "Link 7: <inactive>", ("pass", "")),
-]  # fmt: skip
+WHOLE_GPU = "nvidia-smi -q -i {gpu}"
+FIELD = "nvidia-smi --query-gpu={field} --format=csv,noheader -i {{gpu}}"
+ON_THE_NODE = {
+    "gpu-ecc": (WHOLE_GPU, "DRAM Uncorrectable            : 1"),
+    "gpu-remap-failed": (WHOLE_GPU, "Remapping Failure Occurred        : Yes"),
+    "gpu-throttle": (WHOLE_GPU, "HW Thermal Slowdown           : Active"),
+    "power-capped": (FIELD.format(field="power.limit"), "350.00 W"),
+    "mig-enabled": (FIELD.format(field="mig.mode.current"), "Enabled"),
+    "persistence-off": (FIELD.format(field="persistence_mode"), "Disabled"),
+    "pcie-narrow": (WHOLE_GPU, "Current                   : 8x"),
+    "nvlink-down": ("nvidia-smi nvlink -s -i {gpu}", "Link 7: <inactive>"),
+}
+"""Fault → how it shows. One is put into each GPU of a node, in this order."""
+ASKED = ("node.gpus", "node.clocks", "node.persistence", "node.dcgm", "node.nvlink", "node.pcie", "node.xid")
 
 
-@pytest.mark.parametrize(
-    ("name", "command", "shows", "verdict"), ON_THE_NODE, ids=[row[0] for row in ON_THE_NODE]
-)
-def test_a_gpu_fault_shows_on_its_node(
-    cluster: Cli, name: str, command: str, shows: str, verdict: tuple[str, str]
-) -> None:
-    cluster("lab", "fault", "inject", name, "h100-1", "2")
+def test_gpu_faults_show_on_their_node_and_fail_their_claims_until_they_are_cleared(cluster: Cli) -> None:
+    """All in one validation."""
+    asked = ["--node", "h100-1", *(word for claim in ASKED for word in ("--claim", claim))]
     try:
-        assert shows in cluster.ssh("h100-1", command)
-        assert shows not in cluster.ssh("h100-2", command)
-        report = cluster.json("validate", "--node", "h100-1", "--claim", "node.gpus", status=None)
-        assert report["verdict"] == verdict[0]
-        assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
+        for gpu, (name, (command, shows)) in enumerate(ON_THE_NODE.items()):
+            cluster("lab", "fault", "inject", name, "h100-1", str(gpu))
+            assert shows in cluster.ssh("h100-1", command.format(gpu=gpu)), name
+            assert shows not in cluster.ssh("h100-2", command.format(gpu=gpu)), name
+        cluster("lab", "fault", "inject", "xid-95", "h100-1", "7")
+        report = cluster.report(*asked, status=1)
+        broken = {claim for name in ON_THE_NODE for claim in faults.FAULTS[name].claims} & set(ASKED)
+        assert {claim for claim, _ in failing(report)} == broken | {"node.xid"}
+        named = {f"gpu {gpu}" for gpu in range(8)} - {"gpu 5"} | {"persistence"}
+        assert blamed(report) == {("h100-1", part) for part in named}, json.dumps(report["culprits"])
     finally:
         cluster("lab", "fault", "clear")
+    assert cluster.report(*asked)["verdict"] == "pass"
 
 
-@pytest.mark.parametrize(
-    ("name", "claim"),
-    [
-        ("gpu-throttle", "node.clocks"),
-        ("power-capped", "node.clocks"),
-        ("mig-enabled", "node.clocks"),
-        ("persistence-off", "node.persistence"),
-        ("gpu-ecc", "node.dcgm"),
-        ("xid-95", "node.xid"),
-    ],
-)
-def test_a_gpu_fault_fails_its_claim_until_it_is_cleared(cluster: Cli, name: str, claim: str) -> None:
-    asked = ["--node", "h100-1", "--claim", claim]
+def test_a_gpu_that_hangs_proves_nothing(cluster: Cli) -> None:
+    cluster("lab", "fault", "inject", "gpu-hang", "h100-1", "2")
     try:
-        cluster("lab", "fault", "inject", name, "h100-1", "2")
-        report = cluster.json("validate", *asked, status=1)
-        part = "persistence" if claim == "node.persistence" else "gpu 2"
-        assert blamed(report) == {("h100-1", part)}
+        assert cluster.ssh("h100-1", "timeout 2 nvidia-smi -L; echo $?").strip() == "124"
+        report = cluster.report("--node", "h100-1", "--claim", "node.gpus", status=UNPROVEN)
+        assert blamed(report) == set()
     finally:
         cluster("lab", "fault", "clear")
-    assert cluster.json("validate", *asked)["verdict"] == "pass"
 
 
 def test_each_xid_stands_in_the_log_of_its_node(cluster: Cli) -> None:
@@ -184,7 +185,7 @@ def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
                 " nvidia-fabricmanager-;"
                 f" apt-mark hold nvidia-open nvidia-fabricmanager-570; {start}")  # fmt: skip
     cluster.ssh("h100-4", "scontrol update nodename=h100-4 state=resume", may_fail=True)
-    assert cluster.json("validate", "--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"
+    assert cluster.report("--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"
 
 
 def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster: Cli) -> None:

@@ -34,7 +34,7 @@ def test_a_frozen_filesystem_drains_nobody_and_is_one_incident(cluster: Cli) -> 
     began = time.monotonic()
     cluster.ssh("ctl0", "kill -STOP $(pidof mfsmaster)")
     try:
-        report = cluster.json("validate", "--quick", "--claim", "storage.*", status=1)
+        report = cluster.report("--quick", "--claim", "storage.*", status=1)
         assert blamed(report) == {("ctl0", "storage")}, json.dumps(report["culprits"])
         wait_for(lambda: bool(incidents(cluster)) and len(incidents(cluster)[0]["nodes"]) == 5)
         time.sleep(max(0.0, began + FREEZE_S - time.monotonic()))
@@ -89,7 +89,7 @@ def test_a_job_on_a_node_that_has_just_lost_a_gpu_is_queued_again_and_starts_els
 def test_one_frozen_client_is_the_one_that_is_blamed(cluster: Cli) -> None:
     cluster.ssh("h100-1", "kill -STOP $(pidof mfsmount)")
     try:
-        report = cluster.json("validate", "--quick", "--claim", "storage.*", status=1)
+        report = cluster.report("--quick", "--claim", "storage.*", status=1)
         assert blamed(report) == {("h100-1", "storage client")}, json.dumps(report["culprits"])
     finally:
         cluster.ssh("h100-1", "kill -CONT $(pidof mfsmount)")
@@ -148,7 +148,7 @@ def test_a_node_that_the_controller_disagrees_with_is_named_with_the_reason(
 ) -> None:
     cluster.ssh("h100-3", f"cp -p {path} /root/kept; file={path}; {harm}")
     try:
-        report = cluster.json("validate", "--quick", status=1)
+        report = cluster.report("--quick", status=1)
     finally:
         cluster.ssh("h100-3", f"cp -p /root/kept {path}; rm /root/kept; systemctl restart munge slurmd")
     assert blamed(report) == {("h100-3", part)}

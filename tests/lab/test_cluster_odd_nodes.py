@@ -58,7 +58,7 @@ def test_a_frozen_node_is_named_once_and_nobody_is_blamed(cluster: Cli) -> None:
     """Its kernel takes connections, and none of its programs answers."""
     signalled(cluster, "h100-3", signal.SIGSTOP)
     try:
-        report = cluster.json("validate", "--quick", status=3)
+        report = cluster.report("--quick", status=3)
     finally:
         signalled(cluster, "h100-3", signal.SIGCONT)
     # Where the scheduler lost it, it takes it back with its next message.
@@ -72,7 +72,7 @@ def test_a_frozen_node_is_named_once_and_nobody_is_blamed(cluster: Cli) -> None:
 def test_a_node_without_python_is_unproven_and_nobody_is_blamed(cluster: Cli) -> None:
     path = "$(readlink -f /usr/bin/python3)"
     with harmed(cluster, "h100-1", f"chmod 0 {path}", f"chmod 755 {path}"):
-        report = cluster.json("validate", "--quick", status=3)
+        report = cluster.report("--quick", status=3)
     assert blamed(report) == set(), json.dumps(report["culprits"])
     assert any("Python" in reason or "python3" in reason for reason in reasons(report, "h100-1"))
     assert verdicts(report, "h100-0") == {"pass"}
@@ -80,7 +80,7 @@ def test_a_node_without_python_is_unproven_and_nobody_is_blamed(cluster: Cli) ->
 
 def test_a_node_without_iperf3_is_named_and_its_partners_pass(cluster: Cli) -> None:
     with harmed(cluster, "h100-2", "mv /usr/bin/iperf3 /root/iperf3", "mv /root/iperf3 /usr/bin/iperf3"):
-        report = cluster.json("validate", "--claim", "fabric.rail.*", status=3)
+        report = cluster.report("--claim", "fabric.rail.*", status=3)
     assert blamed(report) == set(), json.dumps(report["culprits"])
     assert {
         "h100-2 did not prepare: iperf3 is not installed" in one for one in reasons(report, "h100-2")
@@ -93,7 +93,7 @@ def test_a_rail_that_loses_packets_one_way_is_the_one_that_is_blamed(cluster: Cl
     """One in ten packets that arrive: the shapers' rates are as they should be, and so is the carrier."""
     cluster("lab", "fault", "inject", "rail-lossy", "h100-1", "4")
     try:
-        report = cluster.json("validate", "--claim", "fabric.rail.*", status=1)
+        report = cluster.report("--claim", "fabric.rail.*", status=1)
     finally:
         cluster("lab", "fault", "clear")
     assert blamed(report) == {("h100-1", "rail 4")}, json.dumps(report["culprits"])

@@ -81,7 +81,7 @@ def test_drift_made_by_hand_is_seen_and_mended(cluster: Cli) -> None:
     shown = cluster("preview").stderr
     assert "h100-1" in shown
     assert "h100-4" in shown
-    again = cluster.json("up")
+    again = cluster.build()
     assert again["changes"]["update"] == 2
     # After all faults, freezes and repairs of these files: everything in scope, on all nodes.
     assert (again["quick"], again["validate"]["verdict"]) == (False, "pass")
