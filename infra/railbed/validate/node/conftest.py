@@ -97,7 +97,7 @@ def _show(request: Any) -> Callable[[dict[str, Any]], None]:
 def pytest_configure(config: Any) -> None:
     config.addinivalue_line("markers", "claim(id): the claim that this test answers")
     config.railbed_records = []
-    want = _expectations()
+    want, before = _expectations(), 0
 
     def told() -> Any:
         """What a check in the child adds."""
@@ -115,7 +115,6 @@ def pytest_configure(config: Any) -> None:
     def lost(item: Any, reason: str) -> None:
         take({"records": [_record(item, Finding("unproven", reason))], "silent": {}})
 
-    before = 0
     suite_s, slowdown = float(want.get("limit_s", SUITE_S)), float(want.get("slowdown", 1))
     config.pluginmanager.register(
         Apart(config, told, take, lost, suite_s=suite_s / slowdown, slowdown=slowdown)
