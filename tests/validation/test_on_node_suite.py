@@ -1,6 +1,7 @@
 """The on-node suite on good and bad nodes: every check has a case that it must pass and cases that it must not."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from railbed.certificate import identity
 from railbed.certificate.identity import Shown
 from railbed.claims import Verdict
+from railbed.validate.node import apart
 
 DATA = Path(__file__).parent / "data"
 CLAIMS = (
@@ -319,6 +321,17 @@ def test_what_cannot_be_seen_is_unproven(
     found = world.check(claim, monkeypatch)
     assert found.verdict == "unproven", found
     assert reason in found.reason
+
+
+def test_a_check_that_hangs_costs_its_own_claim(world: Any) -> None:
+    gone("/proc/mounts")(world)
+    os.mkfifo(world.root / "proc/mounts")
+    world.want["limit_s"] = 1
+    found = world.suite("node.mounts", "node.nics", "node.time", "node.identity")
+    assert found["node.mounts"]["verdict"] == "unproven"
+    assert found["node.mounts"]["reason"] == f"the check did not end within {apart.LEAST_S:g} s"
+    assert {found[claim]["verdict"] for claim in ("node.nics", "node.time")} == {"pass"}
+    assert found["node.identity"]["shown"], "what a child shows comes with its record"
 
 
 def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:

@@ -48,7 +48,9 @@ def run_validate(
         [], "--reason", help="Why; one for all, or one per --accept-unproven."
     ),
     resume: bool = typer.Option(
-        False, "--resume", help="Continue the full run that was interrupted; its long steps that passed stay."
+        False,
+        "--resume",
+        help="Continue the full run that was interrupted or ended unproven; its long steps that passed stay.",
     ),
     as_json: bool = output.JSON_OPTION,
 ) -> None:

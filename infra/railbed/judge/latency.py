@@ -1,8 +1,9 @@
 """Judges how soon small messages arrive over each rail of each node. Pure.
 
 A message from A to B shows the slower of both ends, so a rail counts by the partner with whom it is fastest: a bad partner never
-condemns a good node. It fails above a published limit, or as an outlier among all rails of the cluster, with at least two
-partners.
+condemns a good node. It is slow above a published limit, or as an outlier among all rails of the same window, with at least two
+partners. Windows are not mixed: a quiet one is faster on every rail, and those that only a busy one measured would be outliers.
+One slow window is a reason to measure again; two fail.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from railbed.text import few
 
 MATERIAL = 0.5
 """Above the median by less than this share, a rail is no outlier: a hop through a spine more is about as much. Declared."""
+SLOW_WINDOWS = 2
+"""In so many of the windows that tell, one behind the other, a rail is slow that fails."""
 SHOWN = 4
 
 
@@ -35,6 +38,8 @@ class LatencySample(FrozenModel):
     """Why there is none."""
     disturbed: str = ""
     """What was wrong with the conditions of its ends; empty where nothing was."""
+    window: int = 1
+    """Number of the window in which it ran: flows of one window ran side by side."""
 
 
 Rail = tuple[str, int]
@@ -51,6 +56,30 @@ class Outcome:
     """The slowest of its rails."""
     parts: list[str] = field(default_factory=list)
     rails: dict[int, float] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+    """What another window may settle."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one window says of its rails."""
+
+    least: Mapping[Rail, float]
+    """With the fastest partner, us."""
+    slow: Mapping[Rail, str]
+    """Rail → in comparison with what it is slow."""
+    quiet: Mapping[Rail, Mapping[str, float]]
+    """What was measured under good conditions."""
+    judges: bool
+    """Whether its rails can be told slow from fast: there is a limit, or enough can be compared."""
+
+    def fast(self, rail: Rail) -> bool | None:
+        """None: it does not say. Bad conditions only make slower, so that a fast rail was fast."""
+        if rail not in self.least or not self.judges:
+            return None
+        if rail not in self.slow:
+            return True
+        return None if len(self.quiet.get(rail, {})) < PARTNERS_NEEDED else False
 
 
 def by_rail(samples: Iterable[LatencySample]) -> dict[Rail, dict[str, float]]:
@@ -73,16 +102,25 @@ def judge(
 ) -> dict[str, Outcome]:
     """``nodes``: name → its rails; ``slack_us``: so much more than the median is the program's own noise.
 
-    Unproven: a rail without a number, one that only bad conditions may have slowed, or too few to compare and no limit.
+    A rail counts as in the last window that tells. Unproven: a rail without a number, one that was slow in that window only or
+    that only bad conditions may have slowed, or too few to compare and no limit.
     """
-    met = by_rail(samples)
-    least = {rail: min(partners.values()) for rail, partners in met.items()}
-    # Of rails that were slow under bad conditions nothing is known; a fast one was fast.
+    by_window: dict[int, list[LatencySample]] = defaultdict(list)
+    for sample in samples:
+        by_window[sample.window].append(sample)
+    windows = [_window(by_window[number], limit_us, slack_us) for number in sorted(by_window)]
+    return {name: _outcome(name, rails, samples, windows, limit_us) for name, rails in nodes.items()}
+
+
+def _window(samples: Sequence[LatencySample], limit_us: float | None, slack_us: float) -> Window:
+    least = {rail: min(partners.values()) for rail, partners in by_rail(samples).items()}
+    outlying = _outliers(least, slack_us)
+    slow = {rail: f"{more:.0%} above the median of all rails" for rail, more in (outlying or {}).items()}
+    if limit_us is not None:
+        slow |= {rail: f"above the limit of {limit_us:g}" for rail, us in least.items() if us > limit_us}
+    # Of rails that were slow under bad conditions nothing is known.
     quiet = by_rail(s for s in samples if not s.disturbed)
-    slow = _outliers(least, slack_us)
-    return {
-        name: _outcome(name, rails, samples, least, quiet, slow, limit_us) for name, rails in nodes.items()
-    }
+    return Window(least, slow, quiet, judges=outlying is not None or limit_us is not None)
 
 
 def _outliers(least: Mapping[Rail, float], slack_us: float) -> dict[Rail, float] | None:
@@ -98,55 +136,49 @@ def _outcome(
     name: str,
     rails: Sequence[int],
     samples: Sequence[LatencySample],
-    least: Mapping[Rail, float],
-    quiet: Mapping[Rail, Mapping[str, float]],
-    slow: Mapping[Rail, float] | None,
+    windows: Sequence[Window],
     limit_us: float | None,
 ) -> Outcome:
-    mine = {rail: least[name, rail] for rail in rails if (name, rail) in least}
+    mine: dict[int, float] = {}
     failed: dict[int, str] = {}
-    doubts = [_missing(name, rail, samples) for rail in rails if rail not in mine]
-    if slow is None and limit_us is None:
+    doubts: list[str] = []
+    if limit_us is None and not any(window.judges for window in windows):
+        most = max((len(window.least) for window in windows), default=0)
         doubts.append(
-            f"{len(least)} rails can be compared, {outliers.LEAST} are needed where nobody published a limit"
+            f"{most} rails can be compared, {outliers.LEAST} are needed where nobody published a limit"
         )
-    for rail, latency_us in mine.items():
-        why = _complaint((name, rail), latency_us, slow, limit_us)
-        if not why:
+    for rail in rails:
+        met = [window for window in windows if (name, rail) in window.least]
+        if not met:
+            doubts.append(_missing(name, rail, samples))
             continue
-        partners = quiet.get((name, rail), {})
-        if len(partners) >= PARTNERS_NEEDED:
-            failed[rail] = f"rail {rail} takes {latency_us:.4g} us with the fastest partner, {why}"
-        else:
-            bad = next((s.disturbed for s in samples if s.disturbed and _of(s, name, rail)), "")
-            doubts.append(
-                f"rail {rail} takes {latency_us:.4g} us, {why}, with {len(partners)} partners: {bad or 'too few to say whose'}"
-            )
+        told = [window for window in met if window.fast((name, rail)) is not None]
+        last = (told or met)[-1]
+        mine[rail] = last.least[name, rail]
+        if (name, rail) not in last.slow:
+            continue
+        said = f"rail {rail} takes {mine[rail]:.4g} us"
+        why = last.slow[name, rail]
+        if [window.fast((name, rail)) for window in told[-SLOW_WINDOWS:]] == [False] * SLOW_WINDOWS:
+            failed[rail] = f"{said} with the fastest partner, {why}"
+            continue
+        bad = next((s.disturbed for s in samples if s.disturbed and _of(s, name, rail)), "")
+        partners = len(last.quiet.get((name, rail), {}))
+        once = f"in one window, {SLOW_WINDOWS} are needed{f'; {bad}' if bad else ''}"
+        few_partners = f"with {partners} partners: {bad or 'too few to say whose'}"
+        doubts.append(f"{said}, {why}, {once if told else few_partners}")
     measured = max(mine.values(), default=None)
     if failed:
         # What all rails of a node have in common is no rail.
         whole = len(failed) == len(rails) > 1
         parts = ["node"] if whole else [f"rail {rail}" for rail in sorted(failed)]
-        return Outcome(Verdict.FAIL, few(list(failed.values()), SHOWN, "; "), measured, parts, mine)
+        return Outcome(Verdict.FAIL, few(list(failed.values()), SHOWN, "; "), measured, parts, mine, doubts)
     if doubts or measured is None:
-        return Outcome(Verdict.UNPROVEN, few(doubts, SHOWN, "; ") or "it has no rails", measured, [], mine)
+        reason = few(doubts, SHOWN, "; ") or "it has no rails"
+        return Outcome(Verdict.UNPROVEN, reason, measured, [], mine, doubts)
     held = f", the limit is {limit_us:g}" if limit_us is not None else ""
-    return Outcome(
-        Verdict.PASS,
-        f"{len(mine)} rails, the slowest takes {measured:.4g} us{held}; none is an outlier",
-        measured,
-        [],
-        mine,
-    )
-
-
-def _complaint(
-    rail: Rail, latency_us: float, slow: Mapping[Rail, float] | None, limit_us: float | None
-) -> str:
-    if limit_us is not None and latency_us > limit_us:
-        return f"above the limit of {limit_us:g}"
-    more = (slow or {}).get(rail)
-    return "" if more is None else f"{more:.0%} above the median of all rails"
+    reason = f"{len(mine)} rails, the slowest takes {measured:.4g} us{held}; none is an outlier"
+    return Outcome(Verdict.PASS, reason, measured, [], mine)
 
 
 def _of(sample: LatencySample, name: str, rail: int) -> bool:

@@ -14,6 +14,8 @@ from railbed.judge import conditions
 from railbed.judge.conditions import Conditions, Reading
 
 CONDITIONS_TIMEOUT_S = 10.0
+UNREAD = "its conditions could not be read"
+"""Whether such a node was quiet is not known: what is low there accuses nobody."""
 
 
 @dataclass
@@ -23,16 +25,20 @@ class Watch:
     seen: dict[str, Conditions] = field(default_factory=dict)
     clocks: dict[str, str] = field(default_factory=dict)
     """Node → why its clock cannot be compared with the others'."""
+    unread: set[str] = field(default_factory=set)
+    """Nodes that gave no conditions."""
 
     def problems(self, nodes: Iterable[str] | None = None, *, clocks: bool = False) -> dict[str, list[str]]:
-        """Node → what was outside the limits, for those of ``nodes`` (None: all) where something was.
+        """Node → what was outside the limits or is not known, for those of ``nodes`` (None: all) where something was.
 
         ``clocks``: whether the measurement compares the clocks of its nodes.
         """
-        wanted = set(self.seen) | set(self.clocks) if nodes is None else set(nodes)
+        wanted = set(self.seen) | set(self.clocks) | self.unread if nodes is None else set(nodes)
         found: dict[str, list[str]] = {}
         for node in sorted(wanted):
             said = self.seen[node].problems() if node in self.seen else []
+            if node in self.unread:
+                said.append(UNREAD)
             if clocks and node in self.clocks:
                 said.append(self.clocks[node])
             if said:
@@ -41,7 +47,8 @@ class Watch:
 
     def plain(self) -> dict[str, Any]:
         """As JSON data, for the evidence."""
-        return {node: one.model_dump(mode="json") for node, one in sorted(self.seen.items())}
+        read = {node: one.model_dump(mode="json") for node, one in sorted(self.seen.items())}
+        return read | dict.fromkeys(sorted(self.unread), UNREAD)
 
 
 def words(problems: Mapping[str, list[str]]) -> str:
@@ -56,7 +63,8 @@ def words(problems: Mapping[str, list[str]]) -> str:
 
 @contextmanager
 def watch(remote: Remote, nodes: Iterable[str]) -> Iterator[Watch]:
-    """Reads the nodes' counters before and after the body. A node that gives none has no conditions."""
+    """Reads the nodes' counters before and after the body. A node that gives none, or was booted between, has conditions
+    that nobody knows."""
     names = list(nodes)
     found = Watch()
     before = _readings(remote, names)
@@ -64,7 +72,9 @@ def watch(remote: Remote, nodes: Iterable[str]) -> Iterator[Watch]:
     for node, (reading, clock) in _readings(remote, names).items():
         first = before[node][0]
         one = conditions.between(first, reading) if first and reading else None
-        if one is not None:
+        if one is None:
+            found.unread.add(node)
+        else:
             found.seen[node] = one
         if clock:
             found.clocks[node] = clock

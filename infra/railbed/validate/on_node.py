@@ -28,7 +28,8 @@ from railbed.validate.pools import compared
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
 
-NODE_CHECK_TIMEOUT_S = 60
+NODE_CHECK_TIMEOUT_S = 90
+"""Of the whole suite: two checks that hang (``node/apart.py``) leave time for the others."""
 
 SUITE = node_bundle.PROGRAMS
 PACKAGE = node_bundle.PACKAGE
@@ -124,8 +125,10 @@ def _ask(
     jobs: NodeJobs | None,
 ) -> list[Judged]:  # fmt: skip
     named = validation.as_observed
+    limit_s = NODE_CHECK_TIMEOUT_S * named.slowdown(named.node(name))
     wanted = expectations.of(named, named.node(name)) | {
         "slowdown": named.slowdown(named.node(name)),
+        "limit_s": limit_s,
         "reservation": validation.reservation_for([name]),
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
@@ -133,7 +136,6 @@ def _ask(
         if validation.gate
         else "blocked by scheduler.state: the scheduler does not answer",
     }
-    limit_s = NODE_CHECK_TIMEOUT_S * named.slowdown(named.node(name))
     if jobs is not None:
         return _by_job(validation, name, questions, jobs, wanted, limit_s)
     result = validation.remote.run(

@@ -91,10 +91,11 @@ def run(
 
     ``claim`` is a glob; ``accept`` maps claims that may stay unproven to the reason. A full run that passes
     writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. ``resume``: a full run
-    that was interrupted goes on in its folder, with what it was to accept. ``widen``: where some nodes are held, idle ones may be
-    held with them meanwhile. ``room``: whether it is refused first where the disk may be too full for the report. Raises
-    UsageError for filters that match nothing and where nothing was interrupted, RailbedError ``REPORT_ROOM``, and Unwritten with
-    the report that the disk did not take. Whatever cannot be measured ends as ``unproven`` in the report, not as an exception.
+    that was interrupted goes on in its folder, one that ended unproven in a new one, each with what it was to accept. ``widen``:
+    where some nodes are held, idle ones may be held with them meanwhile. ``room``: whether it is refused first where the disk may
+    be too full for the report. Raises UsageError for filters that match nothing and where nothing can go on, RailbedError
+    ``REPORT_ROOM``, and Unwritten with the report that the disk did not take. Whatever cannot be measured ends as ``unproven`` in
+    the report, not as an exception.
     """
     scope = select(contract, quick=quick, only=only, pattern=claim)
     before = unfinished.read(work, contract, datetime.now(UTC)) if resume else None
@@ -107,8 +108,11 @@ def run(
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
     if scope.whole and not before and (old := unfinished.interrupted(work, datetime.now(UTC))):
-        say(f"the validation of {old.name} was interrupted; `railbed validate --resume` would continue it")
-    started, folder = (before.run.started, before.folder) if before else (now_iso(), _folder(work, must=room))
+        say(f"the validation of {old.name} came to no verdict; `railbed validate --resume` would continue it")
+    started = before.run.started if before else now_iso()
+    folder = before.folder if before and not before.ended else _folder(work, must=room)
+    if before and before.ended:
+        unfinished.carry(before.folder, folder)
     accepts = bool(only) and not (quick or claim)
     known = {} if scope.whole or accepts else identity.accepted(work)
     validation = ValidationRun(
@@ -116,6 +120,8 @@ def run(
         named=as_observed.named(contract, observations.read(work)), stack_id=secrets.stack_id(work),
     )  # fmt: skip
     course = unfinished.Course(work, validation, started, accepting, before.run if before else None)
+    if before and before.ended:
+        course.stopped = "ended unproven"
     seconds = _ask(validation, course, widen=widen)
     claims = answers.complete()
     verdict = total(claims, accepting)
@@ -233,7 +239,7 @@ def _folder(work: Workspace, *, must: bool) -> Path:
 
 def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
     records.write_json(report, folder)
-    (folder / unfinished.FILE).unlink(missing_ok=True)
+    unfinished.ended(folder, report.verdict)
     files.replace(folder / "junit.xml", records.junit(report))
     files.replace(folder / exports.CTRF, exports.ctrf(report))
     files.replace(folder / exports.METRICS, exports.openmetrics(report))

@@ -1,4 +1,5 @@
-"""How far a full validation has come, on disk after each long step: an interrupted one goes on from there.
+"""How far a full validation has come, on disk after each long step: an interrupted one goes on from there, and so does one that
+ended unproven, in a folder of its own.
 
 A long step that passed whole is kept, and nothing else: what failed or stayed unproven is measured again, and so is every short
 step, so that no certificate rests on a node that broke meanwhile.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,12 +25,12 @@ from railbed.effects import files
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.secrets import contract_key
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError, UsageError
+from railbed.errors import RailbedError, UsageError, refused
 from railbed.text import few
 from railbed.validate.acceptance import LATEST_FULL
 from railbed.validate.retention import reports
 from railbed.validate.scope import Question, Scope
-from railbed.validate.validation_run import ValidationRun
+from railbed.validate.validation_run import EVIDENCE, ValidationRun
 
 FILE = "unfinished.json"
 SCHEMA = "railbed/unfinished/v1"
@@ -84,10 +86,15 @@ class Unfinished(FrozenModel):
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A validation that did not come to its end, and its folder."""
+    """A validation that did not come to its end, or to no verdict, and its folder."""
 
     folder: Path
     run: Unfinished
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has a report, which stays as it is."""
+        return (self.folder / "report.json").exists()
 
 
 def write(work: Workspace, folder: Path, unfinished: Unfinished) -> None:
@@ -103,17 +110,35 @@ def write(work: Workspace, folder: Path, unfinished: Unfinished) -> None:
 
 
 def interrupted(work: Workspace, now: datetime) -> Path | None:
-    """Folder of the newest full validation where it was interrupted less than ``LONGEST_S`` ago; None where it was not."""
+    """Folder of the newest full validation where it began less than ``LONGEST_S`` ago and was interrupted or ended unproven; None
+    where it did neither."""
     last = work.reports / LATEST_FULL
     full = last.resolve().name if last.exists() else ""
     for name in reversed(reports(work.reports)):
         folder = work.reports / name
         begun = datetime.strptime(name[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-        if name <= full or (now - begun).total_seconds() > LONGEST_S:
+        if name < full or (now - begun).total_seconds() > LONGEST_S:
             return None
-        if (folder / FILE).is_file() and not (folder / "report.json").exists():
+        if (folder / FILE).is_file() and (name == full or not (folder / "report.json").exists()):
             return folder
+        if name == full:
+            return None
     return None
+
+
+def ended(folder: Path, verdict: Verdict) -> None:
+    """After a full run: only where it ended unproven there is something to continue. What failed is no case for --resume."""
+    if verdict is not Verdict.UNPROVEN:
+        (folder / FILE).unlink(missing_ok=True)
+
+
+def carry(before: Path, folder: Path) -> None:
+    """Gives a run the evidence of the one that it continues. Raises RailbedError where the disk does not take it."""
+    try:
+        if (before / EVIDENCE).is_dir():
+            shutil.copytree(before / EVIDENCE, folder / EVIDENCE, dirs_exist_ok=True)
+    except OSError as error:
+        raise refused(error, str(folder)) from None
 
 
 def read(work: Workspace, contract: Contract, now: datetime) -> Interrupted:
@@ -122,7 +147,7 @@ def read(work: Workspace, contract: Contract, now: datetime) -> Interrupted:
     hint = "run `railbed validate` without --resume"
     if folder is None:
         raise UsageError(
-            f"stack {work.stack} has no full validation that was interrupted in the last {LONGEST_S / 3600:.0f} h",
+            f"stack {work.stack} has no full validation of the last {LONGEST_S / 3600:.0f} h that ended early or unproven",
             path="--resume", code="NOTHING_TO_RESUME", hint=hint,
         )  # fmt: skip
     path = folder / FILE
@@ -147,6 +172,12 @@ def read(work: Workspace, contract: Contract, now: datetime) -> Interrupted:
             hint=hint,
             code="RESUME_OTHER",
         )
+    # One that goes on time after time is as old as its first part.
+    if (now - datetime.fromisoformat(found.started)).total_seconds() > LONGEST_S:
+        raise UsageError(
+            f"the validation began more than {LONGEST_S / 3600:.0f} h ago", path="--resume", found=found.started,
+            code="NOTHING_TO_RESUME", hint=hint,
+        )  # fmt: skip
     return Interrupted(folder, found)
 
 
@@ -194,6 +225,8 @@ class Course:
     started: str
     accepting: dict[str, str]
     before: Unfinished | None
+    stopped: str = "interrupted"
+    """How the one before ended."""
     steps: list[str] = field(default_factory=list)
     """Those that came to their end."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -211,7 +244,7 @@ class Course:
         self.steps += steps
         self.seconds |= {step: self.before.seconds.get(step, 0.0) for step in steps}
         what = f"kept {', '.join(steps)}" if steps else "everything was measured again"
-        said = f"interrupted and continued at {now_iso()}: {what}{f' ({why})' if why else ''}"
+        said = f"{self.stopped} and continued at {now_iso()}: {what}{f' ({why})' if why else ''}"
         self.validation.notes.append(said)
         self.validation.say(said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from railbed.contract import Contract, Nic
 from railbed.parse.slurm import Job
 from railbed.run import Result
 from railbed.validate import between, crossing, incast, latency, rails
+from railbed.validate.flow_tool import Flow
+from railbed.validate.pairs import ring_flows
 from railbed.validate.permutations import stars
 from railbed.validate.survey import Survey
 
@@ -92,6 +95,33 @@ def test_a_rail_that_answers_late_is_named(run: Any, transport: str) -> None:
     assert [node for (_, node), one in found.items() if one.verdict is Verdict.FAIL] == ["h100-1"]
     assert blamed(found) == ["h100-1: rail 1"]
     assert len(fabric.plans) > 4, "what is slow is slow again"
+
+
+def test_a_rail_that_was_late_once_passes(run: Any) -> None:
+    asked_of: Counter[tuple[str, str]] = Counter()
+
+    def once(a: str, b: str, rail: int) -> float:
+        asked_of[a, b] += rail == 1
+        return 900.0 if rail == 1 and "h100-1" in (a, b) and asked_of[a, b] == 1 else 20.0
+
+    found, fabric, _ = run(latency.CLAIM, latency_us=once)
+    assert verdicts(found) == {Verdict.PASS} and len(fabric.plans) == 8, "two windows of four nodes"
+
+
+def test_what_is_measured_again_is_measured_among_sound_siblings() -> None:
+    names = [f"n{at:02}" for at in range(12)]
+    every = [Flow(a, b, 0) for a, b in ring_flows(names)]
+    one = latency.again(every, {"n05"})
+    assert {end for flow in one for end in (flow.sender, flow.receiver)} == {
+        "n03",
+        "n04",
+        "n05",
+        "n06",
+        "n07",
+    }
+    block = latency.again(every, {"n04", "n05", "n06"})
+    assert len({end for flow in block for end in (flow.sender, flow.receiver)}) >= 9
+    assert latency.again(every, set(names[:6])) == every
 
 
 def test_latency_is_not_judged_beside_a_job_or_on_busy_nodes(run: Any) -> None:

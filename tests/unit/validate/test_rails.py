@@ -14,6 +14,7 @@ from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.parse.slurm import Job
 from railbed.validate import rails
+from railbed.validate.conditions import UNREAD
 
 
 @pytest.fixture
@@ -189,6 +190,18 @@ def test_slow_rails_of_busy_nodes_accuse_nobody(measure: Any) -> None:
     assert record.reason.startswith("conditions: tasks waited for a processor 9")
     assert found["fabric.all_rails", ""].reason.startswith("conditions: ")
     assert culprits(list(found.values())) == []
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.06, Verdict.UNPROVEN), (0.099, Verdict.PASS)])
+def test_rails_of_nodes_whose_conditions_nobody_read_accuse_nobody(
+    measure: Any, share: float, verdict: Verdict
+) -> None:
+    found, _, _ = measure(
+        lambda a, b, _: share if "h100-1" in (a, b) else 0.099, pressure=lambda *_: "cat: no such file"
+    )
+    record = found["fabric.rail.0.bandwidth", "h100-1"]
+    assert record.verdict is verdict and Verdict.FAIL not in {c.verdict for c in found.values()}
+    assert (UNREAD in record.reason) is (verdict is Verdict.UNPROVEN)
 
 
 def test_rails_that_hold_their_gate_on_busy_nodes_pass(measure: Any) -> None:

@@ -196,3 +196,69 @@ def test_gpus_are_kept_with_the_counters_of_their_links_only(contract: Contract)
     assert set(unfinished.GPUS) == set(unfinished.TOGETHER[unfinished.GPUS[0]])
     kept, _ = unfinished.passed(scope, list(unfinished.GPUS[:2]), [])
     assert kept == [], "their error counters were not read"
+
+
+UNPROVEN = {"job.resume": Verdict.UNPROVEN}
+
+
+def test_a_run_that_ended_unproven_goes_on_in_a_folder_of_its_own(
+    contract: Contract, work: Workspace, steps: Steps
+) -> None:
+    steps.verdicts = UNPROVEN
+    first = run(contract, work)
+    kept = (Path(first.report_dir) / "report.json").read_bytes()
+    steps.verdicts, steps.asked = {}, []
+    report = run(contract, work, resume=True)
+    assert COLLECTIVES not in steps.asked and {SUITE, RAILS, JOB} <= set(steps.asked)
+    assert (first.verdict, report.verdict) == (
+        Verdict.UNPROVEN,
+        Verdict.PASS,
+    ) and work.certificate_file.exists()
+    folder = Path(report.report_dir)
+    assert folder != Path(first.report_dir) and (Path(first.report_dir) / "report.json").read_bytes() == kept
+    assert report.started == first.started and all((folder / one.evidence).is_file() for one in report.claims)
+    assert any("ended unproven and continued" in note and COLLECTIVES in note for note in report.notes)
+    with pytest.raises(UsageError) as none:
+        run(contract, work, resume=True)
+    assert none.value.code == "NOTHING_TO_RESUME"
+
+
+def test_a_run_that_failed_does_not_go_on(contract: Contract, work: Workspace, steps: Steps) -> None:
+    steps.verdicts = UNPROVEN | {"collective.all_reduce@4": Verdict.FAIL}
+    assert run(contract, work).verdict is Verdict.FAIL
+    with pytest.raises(UsageError) as none:
+        run(contract, work, resume=True)
+    assert none.value.code == "NOTHING_TO_RESUME"
+
+
+def test_what_fails_in_the_second_part_fails_and_ends_it(
+    contract: Contract, work: Workspace, steps: Steps
+) -> None:
+    steps.verdicts = UNPROVEN
+    run(contract, work)
+    steps.verdicts = {"node.gpus": Verdict.FAIL}
+    assert run(contract, work, resume=True).verdict is Verdict.FAIL and not work.certificate_file.exists()
+    assert unfinished.interrupted(work, datetime.now(UTC)) is None
+
+
+def test_after_a_boot_nothing_of_an_unproven_run_stays(
+    contract: Contract, work: Workspace, steps: Steps
+) -> None:
+    steps.verdicts = UNPROVEN
+    run(contract, work)
+    steps.boots, steps.asked = {"h100-1": BOOT.replace("7", "8")}, []
+    run(contract, work, resume=True)
+    assert COLLECTIVES in steps.asked
+
+
+def test_a_run_that_goes_on_again_and_again_is_as_old_as_its_first_part(
+    contract: Contract, work: Workspace, steps: Steps
+) -> None:
+    steps.verdicts = UNPROVEN
+    run(contract, work)
+    second = run(contract, work, resume=True)
+    assert second.verdict is Verdict.UNPROVEN and unfinished.interrupted(work, datetime.now(UTC)) is not None
+    late = datetime.fromisoformat(second.started) + timedelta(seconds=unfinished.LONGEST_S + 0.5)
+    with pytest.raises(UsageError) as old:
+        unfinished.read(work, contract, late)
+    assert old.value.code == "NOTHING_TO_RESUME"

@@ -2,7 +2,7 @@
 
 ``RAILBED_EXPECTATIONS`` names the expectations file, ``RAILBED_RESULTS`` the file to write: one record per
 claim. A test says which claim it answers with ``claim(id)`` and what it saw with ``judge(finding)``; a test
-that dies without a word leaves its claim unproven.
+that dies without a word, or does not end (``apart.py``), leaves its claim unproven.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from railbed.validate.node.apart import Apart
 from railbed.validate.node.probe import TIMED_OUT, Answer, Finding, Probe
 
 KILL_AFTER_S = 2
+SUITE_S = 60.0
+"""Where the expectations do not say how long the suite may take."""
 
 
 class HostProbe(Probe):
@@ -94,6 +97,28 @@ def _show(request: Any) -> Callable[[dict[str, Any]], None]:
 def pytest_configure(config: Any) -> None:
     config.addinivalue_line("markers", "claim(id): the claim that this test answers")
     config.railbed_records = []
+    want, before = _expectations(), 0
+
+    def told() -> Any:
+        """What a check in the child adds."""
+        nonlocal before
+        new, before = config.railbed_records[before:], len(config.railbed_records)
+        silent = {name: dataclasses.astuple(one) for name, one in HostProbe.known_silent.items()}
+        return {"records": new, "silent": silent}
+
+    def take(said: Any) -> None:
+        nonlocal before
+        HostProbe.known_silent.update({name: Answer(*one) for name, one in said["silent"].items()})
+        _write(config, said["records"])
+        before = len(config.railbed_records)
+
+    def lost(item: Any, reason: str) -> None:
+        take({"records": [_record(item, Finding("unproven", reason))], "silent": {}})
+
+    suite_s, slowdown = float(want.get("limit_s", SUITE_S)), float(want.get("slowdown", 1))
+    config.pluginmanager.register(
+        Apart(config, told, take, lost, suite_s=suite_s / slowdown, slowdown=slowdown)
+    )
 
 
 def _claim_of(item: Any) -> str:
@@ -120,14 +145,26 @@ def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
         if finding is None:
             said = call.excinfo.exconly() if call.excinfo else "it ended without a verdict"
             finding = Finding("unproven", f"the check crashed: {said}")
-        record = dataclasses.asdict(finding)
-        record["claim"] = _claim_of(item)
-        record["at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        if hasattr(item, "shown"):
-            record.update(item.shown)
-        item.config.railbed_records.append(record)
+        item.config.railbed_records.append(_record(item, finding))
+
+
+def _record(item: Any, finding: Finding) -> dict[str, Any]:
+    record = dataclasses.asdict(finding)
+    record["claim"] = _claim_of(item)
+    record["at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    record.update(getattr(item, "shown", {}))
+    return record
+
+
+def _write(config: Any, records: Sequence[dict[str, Any]]) -> None:
+    """Adds records to the file at once: they are there also where the suite is ended before its end."""
+    config.railbed_records += records
+    results = os.environ["RAILBED_RESULTS"]
+    with open(results + ".new", "w") as sink:
+        json.dump(config.railbed_records, sink)
+    os.replace(results + ".new", results)
 
 
 def pytest_sessionfinish(session: Any) -> None:
-    with open(os.environ["RAILBED_RESULTS"], "w") as sink:
-        json.dump(session.config.railbed_records, sink)
+    """Where no check was asked for there are no records, and that is said."""
+    _write(session.config, [])
