@@ -95,7 +95,7 @@ def warnings(spec: ClusterSpec, planned: Sequence[PlannedFineTuning], where: str
         if one.load_all_s is not None and one.load_all_s > one.first_step_s:
             message = (
                 f"{one.running} jobs read {one.base_model_gbytes:g} GB each from {one.filesystem} in {one.load_all_s:.0f} s by "
-                f"its planned rate: longer than the goal of {one.first_step_s:g} s. Buy throughput, or keep the model on the nodes"
+                f"its planned rate, and the goal is {one.first_step_s:g} s. Buy throughput, or keep the model on the nodes"
             )
             yield Warned(code="MODEL_LOADS_TOO_LONG", path=f"{part}.first_step_s", message=message)
         memory = machine.known_gpu_memory_mib
