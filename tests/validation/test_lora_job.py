@@ -69,7 +69,21 @@ def test_it_counts_the_device_files_that_open(tmp_path: Path) -> None:
 def test_it_learns_and_says_so(tmp_path: Path) -> None:
     folder = str(tmp_path)
     subprocess.run([sys.executable, str(PROGRAM), "make", f"{folder}/model", "100000"], check=True)
-    argv = ["run", "--device", "cpu", "--folder", folder, "--job", "0", "--readers", "1", "--steps", "6"]
+    argv = [
+        "run",
+        "--device",
+        "cpu",
+        "--folder",
+        folder,
+        "--job",
+        "0",
+        "--readers",
+        "1",
+        "--ready-s",
+        "9",
+        "--steps",
+        "6",
+    ]
     environment = {**os.environ, "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURMD_NODENAME": "h100-0"}
     since = time.time()
     subprocess.run([sys.executable, str(PROGRAM), *argv], check=True, env=environment)

@@ -1,16 +1,17 @@
 """The claims ``finetuning.*``: so many small jobs submitted to Slurm at once, on idle nodes that they are spread over.
 
 Each reads a file of the base model's size from its filesystem and trains LoRA adapters of a small decoder (node/lora_job.py). One
-round answers all claims; under bad conditions it is done again. Jobs and files are removed at its end, whatever happened.
+round answers all claims; under bad conditions it is done again. Jobs and files are removed at its end, whatever happened. Jobs
+wait for each other before they read: the longest time counts, so that adds to it no more than the submissions lie apart.
 """
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from railbed import ended
@@ -66,6 +67,7 @@ def run(validation: ValidationRun) -> None:
         validation.say(
             f"{work.wanted.jobs} fine-tuning jobs of {work.wanted.gpus} GPUs at once on {len(work.nodes)} nodes"
         )
+        work = replace(work, name=f"{NAME}-{secrets.token_hex(4)}")
         one = _round(validation, work, filesystem)
         if one is None:
             return
@@ -102,7 +104,7 @@ def _work(validation: ValidationRun) -> tuple[Work | None, Filesystem | None, st
         )
     goals = [q.claim.expectation for q in validation.scope.get(FIRST_STEP) if q.claim.expectation]
     goal = next((one.expected for one in goals if one.expected), 0.0)
-    work = Work(wanted, machine, sound[:needed], goal)
+    work = Work(wanted, machine, sound[:needed], goal, NAME)
     # A file of the model's size, beside what users have there.
     room = checkpoint.no_room(validation, work.nodes[0], filesystem.mount, wanted.model_bytes)
     return (None, None, room) if room else (work, filesystem, "")
@@ -130,7 +132,7 @@ def _round(validation: ValidationRun, work: Work, filesystem: Filesystem) -> Rou
         }  # fmt: skip
         return Round(jobs, conditions, validation.keep("finetuning/jobs.json", kept))
     finally:
-        _clear(validation, scheduler, maker, folder, [job for job, _ in submitted.values()])
+        _clear(validation, scheduler, work, folder)
 
 
 def _prepare(validation: ValidationRun, work: Work, maker: str, folder: str) -> str:
@@ -169,9 +171,8 @@ def _follow(
 
     began = time.monotonic()
     validation.remote.each([str(job) for job in range(work.wanted.jobs)], submit, SUBMITTERS)
-    mine = {job for job, _ in submitted.values()}
     while time.monotonic() - began < work.limit_s:
-        if not any(one.id in mine for one in scheduler.jobs()):
+        if not any(one.name == work.name for one in scheduler.jobs()):
             return None
         time.sleep(JOB_POLL_S)
     return time.monotonic() - began
@@ -214,15 +215,17 @@ def _beside(validation: ValidationRun, work: Work) -> str:
     return f"conditions: job {others[0].id} of {others[0].user} ran beside them" if others else ""
 
 
-def _clear(validation: ValidationRun, scheduler: Scheduler, maker: str, folder: str, jobs: list[str]) -> None:
-    """Ends jobs of this round that are left, then removes its files. What stays is reported."""
-    with suppress(RailbedError):
-        left = {one.id for one in scheduler.jobs() if one.name == NAME}
-        for job in jobs:
-            if job in left:
-                scheduler.cancel_own(job, NAME)
-        if left & set(jobs):
+def _clear(validation: ValidationRun, scheduler: Scheduler, work: Work, folder: str) -> None:
+    """Ends jobs of this round that are left, then removes its files. What may stay is reported."""
+    try:
+        left = [one.id for one in scheduler.jobs() if one.name == work.name]
+        for job in left:
+            scheduler.cancel_own(job, work.name)
+        if left:
             validation.refresh(STEP_WAIT_S)
+    except RailbedError as silent:
+        validation.notes.append(f"jobs of the name {work.name} may be left: {silent.message}")
+    maker = work.nodes[0]
     gone = validation.remote.run(maker, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
     if not gone.ok:
         validation.notes.append(f"{folder} could not be removed on {maker}")

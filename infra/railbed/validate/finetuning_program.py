@@ -10,6 +10,9 @@ from railbed.contract import FineTuning, Machine
 from railbed.defaults import STEP_COMMENT
 
 NAME = "railbed-finetuning"
+"""What names of its jobs begin with; each round has one of its own, so that all of its jobs are found again, and no other's."""
+READY_S = 90.0
+"""How long a job waits for the others before it reads the model; those that run one after the other never meet."""
 STEPS = {"cpu": 12, "cuda": 20}
 START_S = {"cpu": 120.0, "cuda": 300.0}
 """In which all jobs come from submission to end, beside the load of their model: PyTorch is read by all of them at once. The
@@ -19,7 +22,8 @@ SLOWEST = 5.0
 SCRIPT = """#!/bin/bash
 export PYTHONPATH={stack} PYTHONDONTWRITEBYTECODE=1
 exec srun --mpi=none --kill-on-bad-exit=1 --ntasks-per-node={ranks} --cpu-bind=none \\
-  python3 {folder}/lora_job.py run --device {device} --folder {folder} --job {job} --readers {readers} --steps {steps}
+  python3 {folder}/lora_job.py run --device {device} --folder {folder} --job {job} --readers {readers} \\
+  --ready-s {ready_s} --steps {steps}
 """
 
 
@@ -32,6 +36,8 @@ class Work:
     nodes: Sequence[str]
     first_step_s: float
     """Goal."""
+    name: str
+    """Of each job of this round."""
 
     @property
     def nodes_per_job(self) -> int:
@@ -77,10 +83,10 @@ def batch(work: Work, job: int, *, stack: str, folder: str, reservation: str = "
     nodes = work.placed[job]
     script = SCRIPT.format(
         stack=shlex.quote(stack), folder=shlex.quote(folder), ranks=work.ranks, device=work.machine.trains_on, job=job,
-        readers=work.readers, steps=STEPS[work.machine.trains_on],
+        readers=work.readers, ready_s=int(READY_S * work.machine.slowdown), steps=STEPS[work.machine.trains_on],
     )  # fmt: skip
     options = [
-        f"--job-name={NAME}", f"--comment={STEP_COMMENT}", "--no-requeue", f"--nodes={len(nodes)}",
+        f"--job-name={work.name}", f"--comment={STEP_COMMENT}", "--no-requeue", f"--nodes={len(nodes)}",
         f"--nodelist={','.join(nodes)}", f"--ntasks-per-node={work.ranks}", f"--gpus-per-node={work.gpus_per_node}",
         f"--time={int(work.limit_s // 60) + 1}", f"--chdir={folder}", f"--output={folder}/job-{job}.out",
         *([f"--reservation={reservation}"] if reservation else []),

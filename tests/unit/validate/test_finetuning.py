@@ -50,8 +50,10 @@ class Cluster:
         self.change: dict[int, dict[str, Any]] = {}
         self.absent: set[int] = set()
         """Jobs that leave no result."""
-        self.running: dict[str, str] = {}
-        """Jobs that do not end: number → its line of squeue."""
+        self.running: set[str] = set()
+        """Numbers of jobs that do not end."""
+        self.lost: set[int] = set()
+        """Jobs whose submission has no answer, though Slurm took them."""
         self.refused: set[int] = set()
         self.others = ""
         self.no_room = False
@@ -65,11 +67,16 @@ class Cluster:
         if line.startswith("scontrol show node"):
             ok = "\n".join(f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES)
         elif line.startswith("squeue"):
-            ok = "\n".join([*self.running.values(), self.others])
+            mine = [
+                f"{100 + at}|root|PENDING||railbed validate|{self.name(at)}"
+                for at in self.submitted
+                if str(100 + at) in self.running
+            ]
+            ok = "\n".join([*mine, self.others])
         elif line.startswith("df "):
             ok = f"Avail\n{1000 if self.no_room else 10**12}\n"
         elif line.startswith("scancel"):
-            self.running.pop(line.split()[-1], None)
+            self.running.discard(line.split()[-1])
         elif line.startswith("sbatch"):
             return self._submit(line)
         elif "result-*" in line:
@@ -90,7 +97,10 @@ class Cluster:
             )
         nodes = line.partition("--nodelist=")[2].split(" ")[0].split(",")
         self.submitted[job] = (line, nodes, time.time())
-        return Result((), 0, f"{100 + job}\n", "")
+        return Result((), 255, "", "ssh: lost") if job in self.lost else Result((), 0, f"{100 + job}\n", "")
+
+    def name(self, job: int) -> str:
+        return self.submitted[job][0].partition("--job-name=")[2].split(" ")[0]
 
     def _ranks(self, job: int) -> list[dict[str, Any]]:
         line, nodes, since = self.submitted[job]
@@ -293,7 +303,7 @@ def test_a_job_that_never_starts_fails_the_goal_and_is_ended(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.absent = {4}
-    cluster.running = {"104": f"104|root|PENDING||railbed validate|{finetuning_program.NAME}"}
+    cluster.running = {"104"}
     monkeypatch.setattr(finetuning_program.Work, "limit_s", property(lambda _: 0.05))
     goal = claims(gpus=False)[0].model_copy(
         update={"expectation": Expectation(unit="s", expected=0.01, basis="declared", derivation=["test"])}
@@ -302,20 +312,31 @@ def test_a_job_that_never_starts_fails_the_goal_and_is_ended(
     found = cluster.run()
     assert found[FIRST].verdict is Verdict.FAIL and "job 4" in found[FIRST].reason
     assert [line for _, line in cluster.commands if line.startswith("scancel")] == [
-        f"scancel --name={finetuning_program.NAME} 104"
+        f"scancel --name={cluster.name(4)} 104"
     ]
     made, gone = cluster.folders
     assert made == gone
 
 
-def test_a_submission_that_slurm_refuses_leaves_no_job_and_no_file(cluster: Cluster) -> None:
-    cluster.refused = {3}
-    cluster.running = {"101": f"101|root|RUNNING|h100-1|railbed validate|{finetuning_program.NAME}"}
-    with pytest.raises(CommandError, match="submission failed"):
+@pytest.mark.parametrize("how", ["refused", "lost"])
+def test_a_submission_that_fails_leaves_no_job_and_no_file(cluster: Cluster, how: str) -> None:
+    """Also not the one that Slurm took and whose number nobody heard."""
+    setattr(cluster, how, {3})
+    cluster.running = {"101", "103"}
+    with pytest.raises(CommandError):
         cluster.run()
-    assert f"scancel --name={finetuning_program.NAME} 101" in [line for _, line in cluster.commands]
+    ended = {line.split()[-1] for _, line in cluster.commands if line.startswith("scancel")}
+    assert ended == ({"101"} if how == "refused" else {"101", "103"})
     made, gone = cluster.folders
     assert len(made) == 1 and made == gone
+
+
+def test_rounds_have_names_of_their_own(cluster: Cluster) -> None:
+    cluster.run()
+    first = cluster.name(0)
+    assert {cluster.name(at) for at in cluster.submitted} == {first}
+    cluster.run()
+    assert cluster.name(0) != first and first.startswith(finetuning_program.NAME)
 
 
 def test_a_filesystem_without_room_is_not_filled(cluster: Cluster) -> None:

@@ -28,8 +28,6 @@ STREAMS = 8
 """Parts of the file that one job reads at once, as loaders read shards."""
 NO_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)
 """What filesystems say that know no reads past the cache (open(2))."""
-READY_S = 90.0
-"""How long a job waits for the others before it reads; those that run one after the other never meet."""
 POLL_S = 0.1
 SEED = 20261203
 SCALE = 2.0
@@ -262,7 +260,7 @@ def main(argv: Optional[list[str]] = None) -> None:
     ran.add_argument("--folder", required=True)
     ran.add_argument("--job", type=int, required=True)
     ran.add_argument("--readers", type=int, required=True)
-    ran.add_argument("--ready-s", type=float, default=READY_S)
+    ran.add_argument("--ready-s", type=float, required=True)
     ran.add_argument("--steps", type=int, required=True)
     options = parser.parse_args(argv)
     if options.verb == "make":
