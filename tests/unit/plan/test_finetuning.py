@@ -10,6 +10,7 @@ import yaml
 
 from railbed import plan, spec
 from railbed.errors import RailbedError, SpecError
+from railbed.platforms import assemble
 
 ROOT = Path(__file__).resolve().parents[3]
 OWN = ["finetuning.first_step", "finetuning.step_time", "finetuning.model_load"]
@@ -174,3 +175,19 @@ def test_a_spec_without_it_keeps_its_hash() -> None:
     """Certificates of clusters without such jobs still stand."""
     lines = spec.load(ROOT / "examples/aws-cluster.yaml").model_dump(mode="json")["workloads"]
     assert lines and all("finetuning" not in one for one in lines)
+
+
+def test_the_contract_says_what_a_validation_submits() -> None:
+    told = assemble.cluster(made("lab-cluster", 4), "small", [], [], []).finetuning
+    assert told is not None
+    assert (told.gpus, told.jobs, told.filesystem, told.model_bytes, told.load_s) == (
+        4,
+        4,
+        "scratch",
+        64_000_000,
+        None,
+    )
+    before = assemble.cluster(
+        plan.plan(spec.load(ROOT / "examples/lab-cluster.yaml"), "x"), "lab", [], [], []
+    )
+    assert before.finetuning is None and "finetuning" not in before.model_dump(mode="json")
