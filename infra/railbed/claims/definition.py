@@ -91,6 +91,26 @@ class Checkpoint(FrozenModel):
     derivation: list[str]
 
 
+class SmallJobs(FrozenModel):
+    """Many small jobs that fine-tune one base model, as far as they are measured."""
+
+    gpus: int
+    """Of one job."""
+    jobs: int
+    """Submitted at once."""
+    first_step_s: float
+    """Goal, from the submission of a job to the end of its first step."""
+    filesystem: str
+    """Name of the one that has the base model."""
+    base_model_gbytes: float
+    reads: int
+    """Nodes of all jobs that each read the base model."""
+    load_s: float | None
+    """In which all have, by the filesystem's planned rate; None where nobody published it."""
+    derivation: list[str]
+    """Of that rate."""
+
+
 class Facts(FrozenModel):
     """What decides the scope."""
 
@@ -131,6 +151,8 @@ class Facts(FrozenModel):
     """Whether the site has a directory of people."""
     boot_line_kept: list[str] = Field(default_factory=list)
     """Words of their images that stand in for one of these."""
+    small_jobs: SmallJobs | None = None
+    """Of the workload of the kind finetuning; None: the spec has none."""
     pkey: int = 0
     """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
     container_image: str = ""

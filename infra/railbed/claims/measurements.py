@@ -79,6 +79,7 @@ FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 CONTAINER = Measurement("containers", "srun --container-image")
 JOB = Measurement("job", "the reference job")
+FINETUNING = Measurement("fine-tuning jobs", "LoRA jobs of Slurm")
 SCIENCE = Measurement("scientific programs", "HPL and hpcc")
 MEASUREMENTS = (
     SCHEDULER,
@@ -101,6 +102,7 @@ MEASUREMENTS = (
     CHECKPOINT,
     CONTAINER,
     JOB,
+    FINETUNING,
     SCIENCE,
 )
 """Those that this release has, in the order in which a validation runs them."""

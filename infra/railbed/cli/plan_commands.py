@@ -31,7 +31,7 @@ def show(
         output.print_json(planned.as_json())
         return
     output.out.print(_head(planned))
-    parts = (_pools, _images, _filesystems, _storage, _jobs, _science, _claims, _out_of_scope)
+    parts = (_pools, _images, _filesystems, _storage, _jobs, _finetuning, _science, _claims, _out_of_scope)
     for table in (part(planned) for part in parts):
         if table.row_count:
             output.out.print(table)
@@ -122,6 +122,36 @@ def _jobs(plan: plans.ClusterPlan) -> Table:
             f"{job.goodput:.1%}",
         )
     return table
+
+
+def _finetuning(plan: plans.ClusterPlan) -> Table:
+    """Waits at the spec's load, and the base model's load by one job and by all that run."""
+    headings = (
+        "GPUs a job",
+        "slots",
+        "at once",
+        "load",
+        "waits",
+        "95 % within",
+        "model",
+        "one loads",
+        "all load",
+        "first step",
+    )
+    table = _table("Fine-tuning jobs", "workload", *headings)
+    for one in plan.finetuning:
+        queue = one.queue
+        table.add_row(
+            f"finetuning [{one.workload}]", str(one.gpus), str(one.slots), str(one.at_once),
+            f"{queue.utilisation:.0%}" if queue else "", f"{queue.wait_chance:.1%} of jobs" if queue else "",
+            _minutes(queue.wait_95_hours) if queue else "", f"{one.base_model_gbytes:g} GB",
+            _seconds(one.load_one_s), _seconds(one.load_all_s), f"within {one.first_step_s:g} s",
+        )  # fmt: skip
+    return table
+
+
+def _minutes(hours: float | None) -> str:
+    return "no end" if hours is None else f"{hours * 60:.3g} min"
 
 
 def _science(plan: plans.ClusterPlan) -> Table:

@@ -4,6 +4,7 @@ Everything after the platforms (inventory, configure, validate, operate) reads t
 secret value, and at most 2 KB a node.
 """
 
+from railbed.contract.finetuning import FineTuning
 from railbed.contract.kubernetes import Checks, Kubernetes
 from railbed.contract.parts import (
     BmcTrust,
@@ -46,6 +47,7 @@ __all__ = [
     "Contract",
     "File",
     "Filesystem",
+    "FineTuning",
     "Iap",
     "Identity",
     "Jump",

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.contract import scalars
+from railbed.contract.finetuning import FineTuning
 from railbed.contract.kubernetes import Kubernetes
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, NodeClass, Rail, Software
 from railbed.contract.site import Services
@@ -63,6 +64,9 @@ class Contract(FrozenModel):
     their hash."""
     tenancy: Tenancy | None = Field(default=None, exclude_if=lambda people: people is None)
     """Who uses the cluster; None where only admins do. Left out then, so that contracts of the time before keep their hash."""
+    finetuning: FineTuning | None = Field(default=None, exclude_if=lambda jobs: jobs is None)
+    """Small jobs that a validation submits; None where the spec has none. Left out then, so that contracts of the time before
+    keep their hash."""
     standby_pools: list[scalars.Name] = Field(default_factory=list, exclude_if=lambda pools: not pools)
     """Pools whose spares take no user's job until a swap. Left out where there is none, so that contracts of the time before
     keep their hash."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from railbed.catalog import FilesystemOffer
-from railbed.claims.definition import Checkpoint, Facts, Filesystem
+from railbed.claims.definition import Checkpoint, Facts, Filesystem, SmallJobs
 from railbed.claims.measurements import Reach
 from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
@@ -15,7 +15,7 @@ from railbed.plan.parts import (
     PlannedPool,
     PlannedSoftware,
 )
-from railbed.plan.work_parts import PlannedJob, PlannedScience, PlannedStorage
+from railbed.plan.work_parts import PlannedFineTuning, PlannedJob, PlannedScience, PlannedStorage
 from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.kubernetes import KubernetesPlatform
@@ -34,6 +34,7 @@ def of(
     software: PlannedSoftware,
     storage: Sequence[PlannedStorage],
     jobs: Sequence[PlannedJob],
+    small: Sequence[PlannedFineTuning],
     scientific: Sequence[PlannedScience],
 ) -> Facts:
     """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
@@ -65,6 +66,7 @@ def of(
         ],
         checkpoint=_checkpoint(storage[0]) if storage and jobs else None,
         long_job=bool(jobs),
+        small_jobs=_small_jobs(small[0], storage) if small else None,
         release=software.release,
         installed=images.said(spec, software.versions),
         own_bridges=node_classes.is_bare(machine, hosts, provided=provided),
@@ -106,4 +108,12 @@ def _checkpoint(given: PlannedStorage) -> Checkpoint:
     return Checkpoint(
         gbytes=given.checkpoint_gbytes or 0.0, write_s=given.checkpoint_write_s, restore_s=given.checkpoint_restore_s,
         derivation=given.rates.derivation,
+    )  # fmt: skip
+
+
+def _small_jobs(one: PlannedFineTuning, storage: Sequence[PlannedStorage]) -> SmallJobs:
+    rates = next(given.rates for given in storage if given.filesystem == one.filesystem)
+    return SmallJobs(
+        gpus=one.gpus, jobs=one.measured, first_step_s=one.first_step_s, filesystem=one.filesystem,
+        base_model_gbytes=one.base_model_gbytes, reads=one.reads, load_s=one.load_measured_s, derivation=rates.derivation,
     )  # fmt: skip

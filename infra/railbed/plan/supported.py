@@ -14,8 +14,9 @@ from railbed.spec.platforms import LabPlatform
 
 LONG_JOBS = ("pretraining",)
 """Kinds of workloads that are planned as long jobs: checkpoints, spares, interruptions."""
+FINETUNING = "finetuning"
 SCIENTIFIC = "scientific"
-PLANNED_WORKLOADS = (*LONG_JOBS, SCIENTIFIC)
+PLANNED_WORKLOADS = (*LONG_JOBS, FINETUNING, SCIENTIFIC)
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -37,6 +38,7 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
             continue
         at = f"workloads[{index}].kind"
         yield f"workloads of kind {workload.kind}", at, "remove it; its planning comes with a later release"
+    yield from _refused_finetuning(spec)
     yield from _refused_science(spec)
     for index, pool in enumerate(spec.pools):
         if pool.machine != spec.pools[0].machine:
@@ -77,6 +79,22 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
                     at,
                     "name one that is there, e.g. `existing: 10.80.9.1@o2ib:/scratch`",
                 )
+
+
+def _refused_finetuning(spec: ClusterSpec) -> Iterator[Refusal]:
+    """One entry has the jobs of all tenants: they wait in one queue, and two entries would be planned as if alone."""
+    found = [index for index, workload in enumerate(spec.workloads) if workload.kind == FINETUNING]
+    for index in found[1:]:
+        hint = "put the jobs of all tenants in one entry: they wait in one queue"
+        yield "a second workload of kind finetuning", f"workloads[{index}].kind", hint
+    for index in found:
+        if spec.scheduler != "slurm":
+            hint = "use scheduler: slurm: its jobs are batch jobs"
+            yield (
+                f"workloads of kind finetuning with scheduler {spec.scheduler}",
+                f"workloads[{index}].kind",
+                hint,
+            )
 
 
 def _refused_science(spec: ClusterSpec) -> Iterator[Refusal]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from railbed.claims import FrozenModel
 from railbed.laws.longjob import LongJob
+from railbed.laws.queueing import Queue
 from railbed.laws.storage import StorageRates
 
 
@@ -27,6 +28,41 @@ class PlannedJob(FrozenModel):
     """Its place in the spec."""
     kind: Literal["pretraining"]
     job: LongJob
+
+
+class PlannedFineTuning(FrozenModel):
+    """One workload of many small jobs: how many run at once, how long they wait, how long their base model loads."""
+
+    workload: int
+    """Its place in the spec."""
+    gpus: int
+    """Of one job."""
+    nodes_per_job: int
+    slots: int
+    """Jobs that run at once."""
+    at_once: int
+    """Jobs that are submitted at once: those of the spec, or those that its load has running."""
+    running: int
+    """Of those, jobs that start at once."""
+    measured: int
+    """Of those, jobs that a validation submits."""
+    queue: Queue | None = None
+    """At the spec's load; None: it says none."""
+    filesystem: str
+    base_model_gbytes: float
+    load_one_s: float | None = None
+    """Seconds in which one job alone reads the base model; None: nobody published the filesystem's rate."""
+    load_all_s: float | None = None
+    """Seconds in which all running jobs have read it."""
+    load_measured_s: float | None = None
+    """Seconds in which the measured jobs have read it."""
+    first_step_s: float
+    """Goal of the spec."""
+
+    @property
+    def reads(self) -> int:
+        """Of the base model by the measured jobs: one on each node of a job."""
+        return self.measured * self.nodes_per_job
 
 
 class PlannedScience(FrozenModel):

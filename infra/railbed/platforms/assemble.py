@@ -12,6 +12,7 @@ from railbed.contract import mounts
 from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
 from railbed.platforms import services, tenancy
 from railbed.platforms.cloud import imds
+from railbed.units import BYTES_PER_GBYTE
 
 
 def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
@@ -112,6 +113,7 @@ def unsealed(
         ntp=list(plan.ntp),
         services=services.of(plan),
         tenancy=tenancy.of(plan),
+        finetuning=_small_jobs(plan),
         hosts=plan.hosts,
         standby_pools=[pool.name for pool in plan.pools if pool.keeps_spares and plan.scheduler == "slurm"],
         spec_hash=plan.spec_hash,
@@ -121,6 +123,16 @@ def unsealed(
         huge_pages_gib={pool.name: pool.huge_pages_gib for pool in plan.pools},
     )  # fmt: skip
     return classified(made, {pool.machine.key: pool.machine for pool in plan.pools}, start)
+
+
+def _small_jobs(plan: ClusterPlan) -> contract.FineTuning | None:
+    if not plan.finetuning:
+        return None
+    one = plan.finetuning[0]
+    return contract.FineTuning(
+        gpus=one.gpus, jobs=one.measured, filesystem=one.filesystem, load_s=one.load_measured_s,
+        model_bytes=round(one.base_model_gbytes * BYTES_PER_GBYTE) or 1,
+    )  # fmt: skip
 
 
 class Start(NamedTuple):

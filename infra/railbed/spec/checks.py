@@ -10,6 +10,7 @@ from railbed.errors import CatalogError, SpecError
 from railbed.software import compat
 from railbed.spec import (
     controllers,
+    finetuning_checks,
     kubernetes_checks,
     metal_checks,
     networks,
@@ -58,6 +59,7 @@ def check(spec: ClusterSpec, where: str) -> None:
     for name in ("container_image", "hpc_benchmarks"):
         _image(spec, name, where)
     _workloads(spec, where)
+    finetuning_checks.check(spec, where)
     _access(spec, where)
     services.check(spec, where)
     tenancy_checks.check(spec, where)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from railbed.spec.finetuning import FineTuning
 from railbed.spec.model import SpecModel
 from railbed.spec.platforms import Id, Platform, PoolImageOrId
 from railbed.spec.scalars import (
@@ -218,6 +219,8 @@ class Workload(SpecModel):
     """Length of the job."""
     checkpoint_gbytes: Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)] | None = None
     """Size of one checkpoint, GB."""
+    finetuning: FineTuning | None = Field(default=None, exclude_if=lambda part: part is None)
+    """Of the kind ``finetuning``, which needs it: how many jobs, their base model, how soon each must train."""
 
 
 class Access(SpecModel):

@@ -18,6 +18,7 @@ KINDS = {
     "torchrun": "several nodes, data parallel, with checkpoints and requeue",
     "array": "many like jobs, one for each value",
     "inference": "a service that answers until it is ended",
+    "lora": "fine-tuning on one GPU, with checkpoints and requeue",
     "hpl": "a dense system in double precision over whole nodes",
 }
 """Kind → what it is."""

@@ -27,6 +27,7 @@ from railbed.validate import (
     containers,
     diagnostics,
     exports,
+    finetuning,
     gpus,
     history,
     html_report,
@@ -69,6 +70,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.CONTAINER.step, containers.run),
     (measurements.JOB.step, job.run),
+    (measurements.FINETUNING.step, finetuning.run),
     (measurements.SCIENCE.step, science.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
@@ -189,6 +191,7 @@ def _ask(validation: ValidationRun, course: unfinished.Course, *, widen: bool) -
 
     whole(*STEPS[0])
     shared = validation.scope.asks("collective.*") or job.asked(validation) or checkpoint.asked(validation)
+    shared = shared or finetuning.asked(validation)
     with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
             if name == measurements.GPU_PROBE.step:

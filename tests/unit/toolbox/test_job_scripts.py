@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,27 @@ def test_a_job_that_a_dead_node_ended_waits_for_its_requeue(
     )  # fmt: skip
     assert done.returncode == status, done.stderr
     assert ("slept 900" in done.stdout) is waits and ("\ndone\n" in done.stdout) is (status == 0)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed here")
+def test_a_fine_tuning_that_was_ended_goes_on_to_the_same_adapter(contract: Contract, tmp_path: Path) -> None:
+    """The script's own program: half of it, the rest after a requeue, and the whole at once end with the same loss."""
+    found = re.search(r"<<'PYTHON'[^\n]*\n(.*?)\nPYTHON\n", script(contract, "lora"), re.S)
+    assert found and "STEPS, EVERY, THIN, SCALE = 60, 10," in found[1]
+
+    def train(folder: Path, steps: int) -> list[str]:
+        folder.mkdir(exist_ok=True)
+        program = found[1].replace("SCALE = 60, 10,", f"SCALE = {steps}, 10,")
+        (folder / "train.py").write_text(program)
+        done = subprocess.run(
+            [sys.executable, str(folder / "train.py")], text=True, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    train(tmp_path / "parts", 10)
+    parts, whole = train(tmp_path / "parts", 20), train(tmp_path / "whole", 20)
+    assert (
+        "goes on from step 10" in parts and parts[-1] == whole[-1] and whole[-1].startswith("step 20 loss ")
+    )
+    assert (tmp_path / "parts/adapter.pt").stat().st_size < 100_000, "the model itself is not in it"
