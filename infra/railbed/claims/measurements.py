@@ -79,6 +79,7 @@ FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 CONTAINER = Measurement("containers", "srun --container-image")
 JOB = Measurement("job", "the reference job")
+INFERENCE = Measurement("inference", "the reference service and its load client")
 SCIENCE = Measurement("scientific programs", "HPL and hpcc")
 MEASUREMENTS = (
     SCHEDULER,
@@ -101,6 +102,7 @@ MEASUREMENTS = (
     CHECKPOINT,
     CONTAINER,
     JOB,
+    INFERENCE,
     SCIENCE,
 )
 """Those that this release has, in the order in which a validation runs them."""

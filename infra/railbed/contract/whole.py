@@ -15,6 +15,7 @@ from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Node
 from railbed.contract.site import Services
 from railbed.contract.tenancy import Tenancy
 from railbed.errors import ContractError
+from railbed.laws.serving import Service
 
 SCHEMA = "railbed/contract/v1"
 
@@ -63,6 +64,8 @@ class Contract(FrozenModel):
     their hash."""
     tenancy: Tenancy | None = Field(default=None, exclude_if=lambda people: people is None)
     """Who uses the cluster; None where only admins do. Left out then, so that contracts of the time before keep their hash."""
+    serving: Service | None = Field(default=None, exclude_if=lambda service: service is None)
+    """The inference service that claims are about; None without one. Left out then, as above."""
     standby_pools: list[scalars.Name] = Field(default_factory=list, exclude_if=lambda pools: not pools)
     """Pools whose spares take no user's job until a swap. Left out where there is none, so that contracts of the time before
     keep their hash."""

@@ -14,6 +14,7 @@ from railbed.plan import (
     clock,
     facts,
     images,
+    inference,
     kubernetes,
     purchase,
     scheduler_api,
@@ -62,6 +63,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     pools = tuned.applied(spec, [_pool(spec, pool) for pool in spec.pools], where)
     storage = workloads.plan_storage(spec)
     jobs, scientific = workloads.plan_jobs(spec, storage), science.jobs(spec)
+    serving = inference.services(spec)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
     choice = _software(spec, pools, [str(offer.kind) for offer in offers], where)
@@ -79,7 +81,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(
-        facts.of(spec, pools, filesystems, offers, installed, storage, jobs, scientific)
+        facts.of(spec, pools, filesystems, offers, installed, storage, jobs, scientific, serving)
     )
     purchases = purchase.bought(spec, where)
     return ClusterPlan(
@@ -126,12 +128,14 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *kubernetes.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
+            *inference.warnings(serving, where),
             *science.warnings(spec, scientific, in_scope, where),
             *purchase.warnings(purchases),
         ],
         purchases=purchases,
         storage=storage,
         jobs=jobs,
+        inference=serving,
         science=scientific,
     )
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from railbed.catalog import STOCK, Machine
 from railbed.claims import Claim, FrozenModel, OutOfScope
-from railbed.plan.work_parts import PlannedJob, PlannedScience, PlannedStorage
+from railbed.plan.work_parts import PlannedInference, PlannedJob, PlannedScience, PlannedStorage
 from railbed.software.artefacts import Artefact
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
@@ -264,6 +264,8 @@ class ClusterPlan(FrozenModel):
     """One for each filesystem."""
     jobs: list[PlannedJob] = Field(default_factory=list)
     """One for each workload that is planned as a long job."""
+    inference: list[PlannedInference] = Field(default_factory=list)
+    """One for each workload of the kind inference."""
     science: list[PlannedScience] = Field(default_factory=list)
     """One for each workload of the kind scientific."""
 
@@ -277,7 +279,7 @@ class ClusterPlan(FrozenModel):
         return self.controllers > 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `railbed plan --json` prints; `storage`, `jobs`, `science` and `site` where there is something to say."""
+        """What `plan --json` prints; `storage`, `jobs`, `inference`, `science`, `site` where there is something to say."""
         more: dict[str, Any] = {}
         if any(one.rates.basis != "none" or one.checkpoint_gbytes for one in self.storage):
             more["storage"] = [one.model_dump(mode="json") for one in self.storage]
@@ -289,6 +291,8 @@ class ClusterPlan(FrozenModel):
             more["tenants"] = [one.model_dump(mode="json") for one in self.tenants]
         if self.jobs:
             more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
+        if self.inference:
+            more["inference"] = [one.model_dump(mode="json") for one in self.inference]
         if self.science:
             more["science"] = [one.model_dump(mode="json") for one in self.science]
         return {

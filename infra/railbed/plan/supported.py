@@ -14,8 +14,9 @@ from railbed.spec.platforms import LabPlatform
 
 LONG_JOBS = ("pretraining",)
 """Kinds of workloads that are planned as long jobs: checkpoints, spares, interruptions."""
+INFERENCE = "inference"
 SCIENTIFIC = "scientific"
-PLANNED_WORKLOADS = (*LONG_JOBS, SCIENTIFIC)
+PLANNED_WORKLOADS = (*LONG_JOBS, INFERENCE, SCIENTIFIC)
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -37,6 +38,7 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
             continue
         at = f"workloads[{index}].kind"
         yield f"workloads of kind {workload.kind}", at, "remove it; its planning comes with a later release"
+    yield from _refused_inference(spec)
     yield from _refused_science(spec)
     for index, pool in enumerate(spec.pools):
         if pool.machine != spec.pools[0].machine:
@@ -77,6 +79,13 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
                     at,
                     "name one that is there, e.g. `existing: 10.80.9.1@o2ib:/scratch`",
                 )
+
+
+def _refused_inference(spec: ClusterSpec) -> Iterator[Refusal]:
+    for index, workload in enumerate(spec.workloads):
+        if workload.kind == INFERENCE and spec.scheduler == "kubernetes":
+            hint = "use scheduler: slurm: its jobs start the replicas that are measured"
+            yield "workloads of kind inference on Kubernetes", f"workloads[{index}].kind", hint
 
 
 def _refused_science(spec: ClusterSpec) -> Iterator[Refusal]:

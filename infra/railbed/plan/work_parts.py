@@ -6,6 +6,7 @@ from typing import Literal
 
 from railbed.claims import FrozenModel
 from railbed.laws.longjob import LongJob
+from railbed.laws.serving import Service
 from railbed.laws.storage import StorageRates
 
 
@@ -27,6 +28,25 @@ class PlannedJob(FrozenModel):
     """Its place in the spec."""
     kind: Literal["pretraining"]
     job: LongJob
+
+
+class PlannedInference(FrozenModel):
+    """One inference workload: its load, and what its replicas carry."""
+
+    workload: int
+    """Its place in the spec."""
+    gpus: int
+    service: Service
+    stay_s: float | None = None
+    """Seconds that a request may stay by both goals; None: a goal is missing."""
+    concurrency: float | None = None
+    """Requests in the service at a time, where each stays so long; None as above."""
+    capacity_per_s: float | None = None
+    """Requests a second that all replicas carry within the goals; None: the spec does not say what one holds."""
+    replicas_left: int
+    """Where the fullest nodes that may be lost are lost."""
+    capacity_left_per_s: float | None = None
+    """What those carry."""
 
 
 class PlannedScience(FrozenModel):

@@ -16,6 +16,7 @@ from railbed.spec import (
     offers,
     purchase,
     services,
+    serving_checks,
     spares,
     storage_network,
     tenancy_checks,
@@ -58,6 +59,7 @@ def check(spec: ClusterSpec, where: str) -> None:
     for name in ("container_image", "hpc_benchmarks"):
         _image(spec, name, where)
     _workloads(spec, where)
+    serving_checks.check(spec, where)
     _access(spec, where)
     services.check(spec, where)
     tenancy_checks.check(spec, where)

@@ -23,6 +23,7 @@ from railbed.spec.scalars import (
     RateGbps,
     SpareCount,
 )
+from railbed.spec.serving import Serving
 from railbed.spec.site import Site
 from railbed.spec.tenancy import Tenant, User
 from railbed.spec.tuning import TunedCollectives
@@ -218,6 +219,8 @@ class Workload(SpecModel):
     """Length of the job."""
     checkpoint_gbytes: Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)] | None = None
     """Size of one checkpoint, GB."""
+    serving: Serving | None = Field(default=None, exclude_if=lambda service: service is None)
+    """Of the kind inference: replicas, load and goals."""
 
 
 class Access(SpecModel):

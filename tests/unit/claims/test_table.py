@@ -23,6 +23,7 @@ UNMEASURED = {
     "cluster": 0,
     "metal": 0,
     "flagship": 0,
+    "inference": 0,
     "scientific": 0,
     "hosts": 0,
     "kubernetes-cluster": 39,

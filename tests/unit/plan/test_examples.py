@@ -34,7 +34,13 @@ def test_it_plans_and_acknowledges_what_it_buys(file: Path) -> None:
     plans.require_acknowledged(plan)
     kind, service = file.stem.split("-")
     assert plan.platform == kind
-    assert service in (plan.service, "flagship", f"{plan.hosts}s", "scientific" if plan.science else "")
+    assert service in (
+        plan.service,
+        "flagship",
+        f"{plan.hosts}s",
+        "inference" if plan.inference else "",
+        "scientific" if plan.science else "",
+    )
     assert not any(word in file.read_text() for word in SECRET_WORDS)
 
 

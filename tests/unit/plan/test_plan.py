@@ -226,7 +226,7 @@ METAL = {
 @pytest.mark.parametrize(
     ("changed", "path", "feature"),
     [
-        ({"workloads": [{"kind": "inference", "gpus": 8}]}, ".workloads[0].kind", "inference"),
+        ({"workloads": [{"kind": "finetuning", "gpus": 8}]}, ".workloads[0].kind", "finetuning"),
         ({"service": "hosts", "scheduler": "none"}, ".service", "hosts"),
         ({"scheduler": "kubernetes"}, ".scheduler", "kubernetes"),
         ({"access": {"ssh_from": ["10.0.0.0/8"]}}, ".access.ssh_from", "ssh_from"),

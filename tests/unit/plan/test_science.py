@@ -107,7 +107,7 @@ def test_an_image_on_no_filesystem_is_refused() -> None:
     assert "hpc_benchmarks" in (refused.value.path or "")
 
 
-@pytest.mark.parametrize("kind", ["finetuning", "inference"])
+@pytest.mark.parametrize("kind", ["finetuning"])
 def test_the_other_kinds_are_still_refused_by_name(kind: str) -> None:
     data = yaml.safe_load((ROOT / "examples/lab-cluster.yaml").read_text())["config"]["railbed:cluster"]
     with pytest.raises(RailbedError, match=f"workloads of kind {kind}"):
