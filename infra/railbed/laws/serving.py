@@ -19,6 +19,9 @@ are. A choice, without effect on a plan's numbers."""
 SLOTS_TIMES = 2
 """Places of a replica for each request that it holds on average: arrivals at random come in bursts."""
 MOST_SLOTS = 256
+CACHE_TOKENS = 400_000
+"""Of all places of a replica: keys and values of 12 layers, 1024 wide, in 2 B are 49 KB a token, 20 GB in all; on a processor a
+fiftieth of that."""
 
 
 class Service(FrozenModel):
@@ -79,8 +82,9 @@ def left(placed: Sequence[int], lost_nodes: int) -> int:
     return sum(sorted(placed, reverse=True)[lost_nodes:])
 
 
-def slots(in_service: float | None, replicas: int) -> int:
-    """Places of one replica of the reference service, where the spec does not say; ``in_service``: requests of all replicas."""
-    if in_service is None:
-        return UNKNOWN_SLOTS
-    return max(1, min(MOST_SLOTS, round(SLOTS_TIMES * in_service / replicas)))
+def slots(wanted: int | None, in_service: float | None, replicas: int, length: int) -> int:
+    """Places of one replica of the reference service: ``wanted`` by the spec, else by ``in_service``, the requests of all
+    replicas at a time; as far as keys and values of ``length`` tokens each fit."""
+    if wanted is None:
+        wanted = UNKNOWN_SLOTS if in_service is None else round(SLOTS_TIMES * in_service / replicas)
+    return max(1, min(wanted, MOST_SLOTS, CACHE_TOKENS // length))

@@ -33,7 +33,7 @@ def services(spec: ClusterSpec) -> list[PlannedInference]:
                 gpus=workload.gpus,
                 service=law.Service(
                     gpus_per_replica=asked.gpus_per_replica, placed=placed, requests_per_s=rate,
-                    slots=slots or law.slots(held, asked.replicas),
+                    slots=law.slots(slots, held, asked.replicas, asked.input_length + asked.output_length),
                     input_length=asked.input_length, output_length=asked.output_length,
                     ttft_ms=asked.ttft_ms, tpot_ms=asked.tpot_ms, goodput_share=asked.goodput_share,
                     lost_nodes=asked.lost_nodes,

@@ -53,6 +53,10 @@ def test_lost_nodes_take_the_most_that_they_can(case: tuple[int, int, int], lost
     assert law.left(placed, 0) == sum(placed) and law.left(placed, len(placed)) == 0
 
 
-@given(st.none() | positive, st.integers(1, 1000))
-def test_a_replica_has_one_place_at_least_and_no_more_than_it_may(held: float | None, replicas: int) -> None:
-    assert 1 <= law.slots(held, replicas) <= law.MOST_SLOTS
+@given(st.none() | st.integers(1, 256), st.none() | positive, st.integers(1, 1000), st.integers(2, 131_072))
+def test_a_replica_has_a_place_at_least_and_no_more_than_fit(
+    wanted: int | None, held: float | None, replicas: int, length: int
+) -> None:
+    found = law.slots(wanted, held, replicas, length)
+    assert 1 <= found <= law.MOST_SLOTS and found * length <= law.CACHE_TOKENS
+    assert wanted is None or found == min(wanted, law.CACHE_TOKENS // length)
