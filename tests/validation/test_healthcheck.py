@@ -22,7 +22,7 @@ from railbed.validate.node.report import compose, parse
 DATA = Path(__file__).parent / "data"
 NODE = "h100-0"
 MARK = "[railbed:health]"
-WITH_PYTORCH = ("train", "gpu_probe", "lora_job")
+WITH_PYTORCH = ("train", "gpu_probe", "lora_job", "serving_replica")
 """Programs that the training stack is for."""
 PROGRAM = sorted(
     path

@@ -14,6 +14,7 @@ from pydantic import Field
 from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement, Reach
 from railbed.claims.records import WORKERS, Claim, Expectation, FrozenModel
+from railbed.laws.serving import Service
 
 RUNBOOKS = "docs/runbooks"
 """Folder of the pages that say what to do, below the root of the checkout."""
@@ -165,6 +166,8 @@ class Facts(FrozenModel):
     """Ports of a leaf switch down to up; 1 where the provider does not say."""
     pool_tenants: int = 1
     """Whose hosts these are: so many tenants'; the tenants of one cluster share its hosts, and count as one."""
+    serving: Service | None = None
+    """The inference service of most GPUs; None: the spec has none."""
     science_nodes: int = 0
     """Nodes of the largest workload of the kind scientific; 0: the spec has none."""
     hpl_image: str = ""

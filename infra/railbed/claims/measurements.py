@@ -80,6 +80,7 @@ CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 CONTAINER = Measurement("containers", "srun --container-image")
 JOB = Measurement("job", "the reference job")
 FINETUNING = Measurement("fine-tuning jobs", "LoRA jobs of Slurm")
+INFERENCE = Measurement("inference", "the reference service and its load client")
 SCIENCE = Measurement("scientific programs", "HPL and hpcc")
 MEASUREMENTS = (
     SCHEDULER,
@@ -103,6 +104,7 @@ MEASUREMENTS = (
     CONTAINER,
     JOB,
     FINETUNING,
+    INFERENCE,
     SCIENCE,
 )
 """Those that this release has, in the order in which a validation runs them."""

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from railbed.claims import collectives, fabric, finetuning, gpus, host, job, scheduler, science, storage
+from railbed.claims import (
+    collectives,
+    fabric,
+    finetuning,
+    gpus,
+    host,
+    inference,
+    job,
+    scheduler,
+    science,
+    storage,
+)
 from railbed.claims.definition import TABLE, Definition, Facts, In, Out
 from railbed.claims.measurements import Reach
 from railbed.claims.records import Claim, OutOfScope
 
-FAMILIES = (gpus, host, scheduler, fabric, collectives, storage, job, finetuning, science)
+FAMILIES = (gpus, host, scheduler, fabric, collectives, storage, job, finetuning, inference, science)
 """Modules whose import declares claims, in the order in which plans and reports have them."""
 _PLACE = {module.__name__: place for place, module in enumerate(FAMILIES)}
 _EVERY = sorted(TABLE.values(), key=lambda one: _PLACE[one.instances.__module__])

@@ -31,7 +31,18 @@ def show(
         output.print_json(planned.as_json())
         return
     output.out.print(_head(planned))
-    parts = (_pools, _images, _filesystems, _storage, _jobs, _finetuning, _science, _claims, _out_of_scope)
+    parts = (
+        _pools,
+        _images,
+        _filesystems,
+        _storage,
+        _jobs,
+        _finetuning,
+        _inference,
+        _science,
+        _claims,
+        _out_of_scope,
+    )
     for table in (part(planned) for part in parts):
         if table.row_count:
             output.out.print(table)
@@ -152,6 +163,21 @@ def _finetuning(plan: plans.ClusterPlan) -> Table:
 
 def _minutes(hours: float | None) -> str:
     return "no end" if hours is None else f"{hours * 60:.3g} min"
+
+
+def _inference(plan: plans.ClusterPlan) -> Table:
+    table = _table(
+        "Inference services", "workload", "replicas × GPUs", "nodes", "requests/s", "at a time", "carry", "left", "left carry"
+    )  # fmt: skip
+    for one in plan.inference:
+        service = one.service
+        table.add_row(
+            f"inference [{one.workload}]", f"{service.replicas} × {service.gpus_per_replica}", str(len(service.placed)),
+            f"{service.requests_per_s:.4g}", _number(one.concurrency) or "unknown",
+            _number(one.capacity_per_s) or "unknown",
+            f"{one.replicas_left} (lost nodes: {service.lost_nodes})", _number(one.capacity_left_per_s) or "unknown",
+        )  # fmt: skip
+    return table
 
 
 def _science(plan: plans.ClusterPlan) -> Table:

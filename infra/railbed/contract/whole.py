@@ -16,6 +16,7 @@ from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Node
 from railbed.contract.site import Services
 from railbed.contract.tenancy import Tenancy
 from railbed.errors import ContractError
+from railbed.laws.serving import Service
 
 SCHEMA = "railbed/contract/v1"
 
@@ -67,6 +68,8 @@ class Contract(FrozenModel):
     finetuning: FineTuning | None = Field(default=None, exclude_if=lambda jobs: jobs is None)
     """Small jobs that a validation submits; None where the spec has none. Left out then, so that contracts of the time before
     keep their hash."""
+    serving: Service | None = Field(default=None, exclude_if=lambda service: service is None)
+    """The inference service that claims are about; None without one. Left out then, as above."""
     standby_pools: list[scalars.Name] = Field(default_factory=list, exclude_if=lambda pools: not pools)
     """Pools whose spares take no user's job until a swap. Left out where there is none, so that contracts of the time before
     keep their hash."""

@@ -15,6 +15,7 @@ from railbed.plan import (
     facts,
     finetuning,
     images,
+    inference,
     kubernetes,
     purchase,
     scheduler_api,
@@ -64,6 +65,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     storage = workloads.plan_storage(spec)
     jobs, scientific = workloads.plan_jobs(spec, storage), science.jobs(spec)
     small = finetuning.jobs(spec, storage)
+    serving = inference.services(spec)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
     choice = _software(spec, pools, [str(offer.kind) for offer in offers], where)
@@ -81,7 +83,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(
-        facts.of(spec, pools, filesystems, offers, installed, storage, jobs, small, scientific)
+        facts.of(spec, pools, filesystems, offers, installed, storage, jobs, small, scientific, serving)
     )
     purchases = purchase.bought(spec, where)
     return ClusterPlan(
@@ -129,6 +131,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
             *finetuning.warnings(spec, small, where),
+            *inference.warnings(serving, where),
             *science.warnings(spec, scientific, in_scope, where),
             *purchase.warnings(purchases),
         ],
@@ -136,6 +139,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         storage=storage,
         jobs=jobs,
         finetuning=small,
+        inference=serving,
         science=scientific,
     )
 

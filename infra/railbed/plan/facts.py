@@ -9,13 +9,19 @@ from railbed.claims.definition import Checkpoint, Facts, Filesystem, SmallJobs
 from railbed.claims.measurements import Reach
 from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
-from railbed.plan import images, node_classes
+from railbed.plan import images, inference, node_classes
 from railbed.plan.parts import (
     PlannedFilesystem,
     PlannedPool,
     PlannedSoftware,
 )
-from railbed.plan.work_parts import PlannedFineTuning, PlannedJob, PlannedScience, PlannedStorage
+from railbed.plan.work_parts import (
+    PlannedFineTuning,
+    PlannedInference,
+    PlannedJob,
+    PlannedScience,
+    PlannedStorage,
+)
 from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.kubernetes import KubernetesPlatform
@@ -36,6 +42,7 @@ def of(
     jobs: Sequence[PlannedJob],
     small: Sequence[PlannedFineTuning],
     scientific: Sequence[PlannedScience],
+    serving: Sequence[PlannedInference],
 ) -> Facts:
     """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
     computes = sum(pool.nodes for pool in pools)
@@ -80,6 +87,7 @@ def of(
         scheduler_api=spec.scheduler_api != "none",
         oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
         pool_tenants=len({pool.tenant for pool in pools}),
+        serving=inference.largest(serving),
         science_nodes=max((one.nodes for one in scientific), default=0),
         hpl_image=software.hpc_benchmarks.path if software.hpc_benchmarks else "",
         rail_only=lab or (place is not None and place.rail_only),

@@ -8,7 +8,13 @@ from pydantic import Field
 
 from railbed.catalog import STOCK, Machine
 from railbed.claims import Claim, FrozenModel, OutOfScope
-from railbed.plan.work_parts import PlannedFineTuning, PlannedJob, PlannedScience, PlannedStorage
+from railbed.plan.work_parts import (
+    PlannedFineTuning,
+    PlannedInference,
+    PlannedJob,
+    PlannedScience,
+    PlannedStorage,
+)
 from railbed.software.artefacts import Artefact
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
@@ -266,6 +272,8 @@ class ClusterPlan(FrozenModel):
     """One for each workload that is planned as a long job."""
     finetuning: list[PlannedFineTuning] = Field(default_factory=list)
     """The workload of the kind finetuning, where there is one."""
+    inference: list[PlannedInference] = Field(default_factory=list)
+    """One for each workload of the kind inference."""
     science: list[PlannedScience] = Field(default_factory=list)
     """One for each workload of the kind scientific."""
 
@@ -279,8 +287,7 @@ class ClusterPlan(FrozenModel):
         return self.controllers > 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `railbed plan --json` prints; `storage`, `jobs`, `finetuning`, `science` and `site` where there is something to
-        say."""
+        """What `plan --json` prints; `storage`, `jobs`, `finetuning`, `inference`, `science`, `site` where there are any."""
         more: dict[str, Any] = {}
         if any(one.rates.basis != "none" or one.checkpoint_gbytes for one in self.storage):
             more["storage"] = [one.model_dump(mode="json") for one in self.storage]
@@ -294,6 +301,8 @@ class ClusterPlan(FrozenModel):
             more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
         if self.finetuning:
             more["finetuning"] = [one.model_dump(mode="json") for one in self.finetuning]
+        if self.inference:
+            more["inference"] = [one.model_dump(mode="json") for one in self.inference]
         if self.science:
             more["science"] = [one.model_dump(mode="json") for one in self.science]
         return {

@@ -14,9 +14,7 @@ from railbed.spec.platforms import LabPlatform
 
 LONG_JOBS = ("pretraining",)
 """Kinds of workloads that are planned as long jobs: checkpoints, spares, interruptions."""
-FINETUNING = "finetuning"
-SCIENTIFIC = "scientific"
-PLANNED_WORKLOADS = (*LONG_JOBS, FINETUNING, SCIENTIFIC)
+FINETUNING, INFERENCE, SCIENTIFIC = "finetuning", "inference", "scientific"
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -33,12 +31,8 @@ def check(spec: ClusterSpec, where: str) -> None:
 
 
 def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
-    for index, workload in enumerate(spec.workloads):
-        if workload.kind in PLANNED_WORKLOADS:
-            continue
-        at = f"workloads[{index}].kind"
-        yield f"workloads of kind {workload.kind}", at, "remove it; its planning comes with a later release"
     yield from _refused_finetuning(spec)
+    yield from _refused_inference(spec)
     yield from _refused_science(spec)
     for index, pool in enumerate(spec.pools):
         if pool.machine != spec.pools[0].machine:
@@ -95,6 +89,13 @@ def _refused_finetuning(spec: ClusterSpec) -> Iterator[Refusal]:
                 f"workloads[{index}].kind",
                 hint,
             )
+
+
+def _refused_inference(spec: ClusterSpec) -> Iterator[Refusal]:
+    for index, workload in enumerate(spec.workloads):
+        if workload.kind == INFERENCE and spec.scheduler == "kubernetes":
+            hint = "use scheduler: slurm: its jobs start the replicas that are measured"
+            yield "workloads of kind inference on Kubernetes", f"workloads[{index}].kind", hint
 
 
 def _refused_science(spec: ClusterSpec) -> Iterator[Refusal]:

@@ -7,6 +7,7 @@ from typing import Literal
 from railbed.claims import FrozenModel
 from railbed.laws.longjob import LongJob
 from railbed.laws.queueing import Queue
+from railbed.laws.serving import Service
 from railbed.laws.storage import StorageRates
 
 
@@ -63,6 +64,25 @@ class PlannedFineTuning(FrozenModel):
     def reads(self) -> int:
         """Of the base model by the measured jobs: one on each node of a job."""
         return self.measured * self.nodes_per_job
+
+
+class PlannedInference(FrozenModel):
+    """One inference workload: its load, and what its replicas carry."""
+
+    workload: int
+    """Its place in the spec."""
+    gpus: int
+    service: Service
+    stay_s: float | None = None
+    """Seconds that a request may stay by both goals; None: a goal is missing."""
+    concurrency: float | None = None
+    """Requests in the service at a time, where each stays so long; None as above."""
+    capacity_per_s: float | None = None
+    """Requests a second that all replicas carry within the goals; None: the spec does not say what one holds."""
+    replicas_left: int
+    """Where the fullest nodes that may be lost are lost."""
+    capacity_left_per_s: float | None = None
+    """What those carry."""
 
 
 class PlannedScience(FrozenModel):

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from railbed import contract
 from railbed.catalog import STOCK, SYSTEM, Machine, load_release
 from railbed.contract import mounts
-from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
+from railbed.plan import ClusterPlan, PlannedFilesystem, inference, node_classes
 from railbed.platforms import services, tenancy
 from railbed.platforms.cloud import imds
 from railbed.units import BYTES_PER_GBYTE
@@ -115,6 +115,7 @@ def unsealed(
         tenancy=tenancy.of(plan),
         finetuning=_small_jobs(plan),
         hosts=plan.hosts,
+        serving=inference.largest(plan.inference),
         standby_pools=[pool.name for pool in plan.pools if pool.keeps_spares and plan.scheduler == "slurm"],
         spec_hash=plan.spec_hash,
     )

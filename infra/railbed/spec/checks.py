@@ -17,6 +17,7 @@ from railbed.spec import (
     offers,
     purchase,
     services,
+    serving_checks,
     spares,
     storage_network,
     tenancy_checks,
@@ -60,6 +61,7 @@ def check(spec: ClusterSpec, where: str) -> None:
         _image(spec, name, where)
     _workloads(spec, where)
     finetuning_checks.check(spec, where)
+    serving_checks.check(spec, where)
     _access(spec, where)
     services.check(spec, where)
     tenancy_checks.check(spec, where)

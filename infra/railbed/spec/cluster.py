@@ -24,6 +24,7 @@ from railbed.spec.scalars import (
     RateGbps,
     SpareCount,
 )
+from railbed.spec.serving import Serving
 from railbed.spec.site import Site
 from railbed.spec.tenancy import Tenant, User
 from railbed.spec.tuning import TunedCollectives
@@ -221,6 +222,8 @@ class Workload(SpecModel):
     """Size of one checkpoint, GB."""
     finetuning: FineTuning | None = Field(default=None, exclude_if=lambda part: part is None)
     """Of the kind ``finetuning``, which needs it: how many jobs, their base model, how soon each must train."""
+    serving: Serving | None = Field(default=None, exclude_if=lambda service: service is None)
+    """Of the kind inference: replicas, load and goals."""
 
 
 class Access(SpecModel):

@@ -43,6 +43,7 @@ from railbed.validate import (
     records,
     schedule,
     science,
+    serving,
     storage,
     unfinished,
 )
@@ -71,6 +72,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.CONTAINER.step, containers.run),
     (measurements.JOB.step, job.run),
     (measurements.FINETUNING.step, finetuning.run),
+    (measurements.INFERENCE.step, serving.run),
     (measurements.SCIENCE.step, science.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""

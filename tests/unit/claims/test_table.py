@@ -24,6 +24,7 @@ UNMEASURED = {
     "metal": 0,
     "flagship": 0,
     "finetuning": 0,
+    "inference": 0,
     "scientific": 0,
     "hosts": 0,
     "kubernetes-cluster": 39,

@@ -38,8 +38,9 @@ def test_it_plans_and_acknowledges_what_it_buys(file: Path) -> None:
         plan.service,
         "flagship",
         f"{plan.hosts}s",
-        "scientific" if plan.science else "",
         "finetuning" if plan.finetuning else "",
+        "inference" if plan.inference else "",
+        "scientific" if plan.science else "",
     )
     assert not any(word in file.read_text() for word in SECRET_WORDS)
 

@@ -226,7 +226,6 @@ METAL = {
 @pytest.mark.parametrize(
     ("changed", "path", "feature"),
     [
-        ({"workloads": [{"kind": "inference", "gpus": 8}]}, ".workloads[0].kind", "inference"),
         ({"service": "hosts", "scheduler": "none"}, ".service", "hosts"),
         ({"scheduler": "kubernetes"}, ".scheduler", "kubernetes"),
         ({"access": {"ssh_from": ["10.0.0.0/8"]}}, ".access.ssh_from", "ssh_from"),

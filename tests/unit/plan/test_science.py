@@ -105,10 +105,3 @@ def test_an_image_on_no_filesystem_is_refused() -> None:
     with pytest.raises(UsageError) as refused:
         made("metal-cluster", 512, software={"hpc_benchmarks": {**IMAGE, "path": "/home/ada/hpc.sqsh"}})
     assert "hpc_benchmarks" in (refused.value.path or "")
-
-
-@pytest.mark.parametrize("kind", ["inference"])
-def test_the_other_kinds_are_still_refused_by_name(kind: str) -> None:
-    data = yaml.safe_load((ROOT / "examples/lab-cluster.yaml").read_text())["config"]["railbed:cluster"]
-    with pytest.raises(RailbedError, match=f"workloads of kind {kind}"):
-        plan.plan(spec.from_config({**data, "workloads": [{"kind": kind, "gpus": 8}]}, "x"))
