@@ -1,9 +1,9 @@
 """Which part is slow, where many nodes load a fabric in pairs: a rail of a node, a leaf switch, the way between two. Pure.
 
 Of each flow the best window counts: other load only lowers a rate. What one window alone saw slow accuses nobody: load that comes
-and goes within it is no fault of the fabric. A part is bad where nearly all flows through it are slow, in two windows at least; the
-fewest bad parts that explain the slow flows are named. Where flows share uplinks a slow flow may have met one more on its way, so
-there the mean of a leaf's flows is judged as well, and a flow counts as slow at half of that floor.
+and goes within it is no fault of the fabric. A part is bad where nearly all flows through it are slow, in two windows at least.
+The fewest bad parts that explain the slow flows are named. Where flows share uplinks a slow flow may have met one more on its
+way, so there the mean of a leaf's flows is judged as well, and a flow counts as slow at half of that floor.
 """
 
 from __future__ import annotations
