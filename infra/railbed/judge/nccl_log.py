@@ -42,7 +42,7 @@ PROBLEM_TEXT = {
     "NO_ROWS": "the log holds no measurement",
     "NOT_A_NUMBER": "a measurement is not a number",
     "NOT_CHECKED": "the data were not checked (-c 1)",
-    "TRUNCATED": "the log ends before its last size",
+    "TRUNCATED": "the log ends before its last size or its closing lines",
     "NO_GATING_SIZE": f"no size that gates ({GATING_SIZE_BYTES} B or more, with a reference)",
     "TOO_FEW_SIZES": "one size does not show that the bandwidth has levelled off (-b, -e, -f)",
     "NO_PLATEAU": "the bandwidth still rises at the largest size (-e)",
@@ -86,7 +86,7 @@ def _problems(table: Table, case: Case, points: Sequence[Point], *, ramps: bool)
         "IMPOSSIBLE": any(p.impossible for p in points),
         "NOT_CHECKED": bool(halves)
         and (table.settings.get("validation") == 0 or not (counted or table.out_of_bounds is not None)),
-        "TRUNCATED": table.lacks_rows,
+        "TRUNCATED": table.lacks_rows or not table.complete,
         "NO_GATING_SIZE": bool(halves) and not gated,
         "TOO_FEW_SIZES": ramps and bool(gated) and len({p.size_bytes for p in points}) < 2,
         "NO_PLATEAU": ramps and not sizes.levelled(points, odd),

@@ -16,10 +16,11 @@ from railbed.defaults import (
     NCCL_LOG_FOLDER,
     NCCL_TESTS_FOLDER,
 )
+from railbed.judge.nccl_hosts import CUT
 from railbed.validate import steps
 
-NCCL_LOG_BYTES = 192 * 1024
-"""How much of each log is read: eight processes fit into what is kept of a node's answer."""
+NCCL_LOG_BYTES, NCCL_LOGS_BYTES = 192 * 1024, 256 * 1024**2
+"""How much is read of each log, where eight processes fit into what is kept of a node's answer, and of all logs of a start."""
 COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1
 
 RUNS = 2 * (COLLECTIVE_ITERATIONS + 2)
@@ -100,9 +101,15 @@ def _factor(sizes: Sequence[int]) -> int:
     return sizes[1] // sizes[0] if len(sizes) > 1 else 2
 
 
-def take_logs(log: str) -> tuple[str, ...]:
-    """Prints what NCCL's processes on one node logged in a start, of each its beginning, and removes all that lie there: those
-    of a validation that was ended too."""
-    printed = ["-name", f"{LOG}{log}.*", "-exec", "head", "-c", str(NCCL_LOG_BYTES), "{}", ";"]
+def log_bytes(processes: int) -> int:
+    """How much is read of each log of a start of so many processes: over 170 nodes of eight it is less than NCCL_LOG_BYTES."""
+    return min(NCCL_LOG_BYTES, NCCL_LOGS_BYTES // max(1, processes))
+
+
+def take_logs(log: str, each_bytes: int) -> tuple[str, ...]:
+    """Prints what NCCL's processes on one node logged in a start, and removes all that lie there: those of a validation that was
+    ended too. Of each log its first ``each_bytes``, behind a line that names it (``nccl_hosts.CUT``) where it has more."""
+    longer = ["(", "-size", f"+{each_bytes}c", "-printf", f"{CUT}%f\\n", "-o", "-true", ")"]
+    printed = ["-name", f"{LOG}{log}.*", *longer, "-exec", "head", "-c", str(each_bytes), "{}", ";"]
     found = ["find", NCCL_LOG_FOLDER, "-maxdepth", "1", "-type", "f", "-name", f"{LOG}*"]
     return (*found, "(", *printed, "-o", "-true", ")", "-delete")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from railbed import ended
 from railbed.contract import Machine
 from railbed.defaults import SSH_FANOUT
+from railbed.judge.nccl_hosts import CUT
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug, nccl_tests
 from railbed.validate import collective_programs, port_counters
@@ -74,9 +75,14 @@ def run(
 
 
 def logs(validation: ValidationRun, nodes: Sequence[str], log: str) -> str:
-    """NCCL's logs of one start from all nodes; of a node that does not answer nothing."""
-    argv = collective_programs.take_logs(log)
+    """NCCL's logs of one start from all nodes; of a node that does not answer nothing, of a long one its beginning."""
+    processes = sum(
+        validation.contract.machine(validation.node(n).machine).collective_ranks_per_node for n in nodes
+    )
+    argv = collective_programs.take_logs(log, collective_programs.log_bytes(processes))
     replies = validation.remote.each(
         nodes, lambda name: validation.remote.run(name, argv, timeout_s=LOGS_S, check=False), SSH_FANOUT
     )
-    return "".join(one.stdout for one in replies.values())
+    # The ends of logs of which one's end and the next one's beginning are lost.
+    cut = "".join(f"{CUT}of {name}\n" for name, one in replies.items() if one.cut)
+    return cut + "".join(one.stdout for one in replies.values())

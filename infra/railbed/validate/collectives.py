@@ -264,8 +264,7 @@ def _nccl(validation: ValidationRun, text: str, nodes: list[str]) -> None:
     if path.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
         reason = f"blocked by {path.claim}: {direct.reason}"
         direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
-    if lost := nccl_hosts.silent(text, nodes):
-        reason = f"NCCL's log of {', '.join(lost)} is missing"
+    if reason := nccl_hosts.unread(text, nodes):
         path, direct = (
             one.model_copy(
                 update={"verdict": Verdict.UNPROVEN, "reason": f"{reason}; beside it {one.reason}"}

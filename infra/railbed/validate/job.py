@@ -181,8 +181,8 @@ def _rails_unproven(validation: ValidationRun, work: Work, log: str) -> str:
         return ""
     text = collective_start.logs(validation, work.nodes, log)
     validation.keep("job/nccl.txt", text)
-    if lost := nccl_hosts.silent(text, work.nodes):
-        return f"NCCL's log of {', '.join(lost)} is missing"
+    if unread := nccl_hosts.unread(text, work.nodes):
+        return unread
     node = validation.node(work.nodes[0])
     interfaces = {nic.netdev: None for _, nic in validation.as_observed.nics(node) if nic.netdev}
     transport = validation.contract.machine(node.machine).transport

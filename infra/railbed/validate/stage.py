@@ -37,6 +37,7 @@ from railbed.validate import (
     node_collectives,
     nvlink_errors,
     on_node,
+    open_files,
     optics,
     port_errors,
     rails,
@@ -98,8 +99,8 @@ def run(
     that was interrupted goes on in its folder, one that ended unproven in a new one, each with what it was to accept. ``widen``:
     where some nodes are held, idle ones may be held with them meanwhile. ``room``: whether it is refused first where the disk may
     be too full for the report. Raises UsageError for filters that match nothing and where nothing can go on, RailbedError
-    ``REPORT_ROOM``, and Unwritten with the report that the disk did not take. Whatever cannot be measured ends as ``unproven`` in
-    the report, not as an exception.
+    ``REPORT_ROOM`` and ``OPEN_FILES``, and Unwritten with the report that the disk did not take. Whatever cannot be measured ends
+    as ``unproven`` in the report, not as an exception.
     """
     scope = select(contract, quick=quick, only=only, pattern=claim)
     before = unfinished.read(work, contract, datetime.now(UTC)) if resume else None
@@ -109,6 +110,7 @@ def run(
         # A pattern that leaves everything, such as that of drift, writes as much as none.
         part = bool(quick or only or (claim or "").strip("*"))
         space.require(work.reports, len(only or contract.nodes), part=part, undone="measured")
+    open_files.require(len(contract.nodes))
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
     if scope.whole and not before and (old := unfinished.interrupted(work, datetime.now(UTC))):

@@ -45,3 +45,10 @@ def test_nodes_without_a_line_are_named() -> None:
     assert nccl_hosts.silent(log(VERBS, VERBS), NODES) == ["a-2"]
     assert nccl_hosts.silent(log(VERBS, VERBS, SOCKET), NODES) == []
     assert nccl_hosts.silent("", NODES) == NODES
+
+
+def test_what_nobody_read_of_a_log_is_told() -> None:
+    whole = log(VERBS, VERBS, VERBS)
+    assert nccl_hosts.unread(whole, NODES) == ""
+    assert "a-2" in nccl_hosts.unread(log(VERBS, VERBS), NODES)
+    assert "a-1.7" in nccl_hosts.unread(f"{nccl_hosts.CUT}railbed-nccl.ab.a-1.7\n{whole}", NODES)

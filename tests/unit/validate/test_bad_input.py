@@ -10,6 +10,7 @@ from railbed import contract as contracts
 from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.errors import ContractError, UsageError
+from railbed.judge import nccl_hosts
 from railbed.run import run
 from railbed.validate import collective_programs
 from railbed.validate.answers import Answers, total
@@ -42,6 +43,9 @@ def test_a_log_of_10_gb_is_read_as_its_beginning_and_removed(
     log.write_text("h100-0:7:9 [0] NCCL INFO the first line\n")
     with log.open("rb+") as sink:
         sink.truncate(TEN_GB)  # sparse: takes no room
-    told = run(collective_programs.take_logs("ab")).stdout
-    assert told.startswith("h100-0:7:9 [0] NCCL INFO the first line\n") and len(told) == NCCL_LOG_BYTES
+    told = run(collective_programs.take_logs("ab", NCCL_LOG_BYTES)).stdout
+    cut = f"{nccl_hosts.CUT}{log.name}\n"
+    assert told.startswith(f"{cut}h100-0:7:9 [0] NCCL INFO the first line\n")
+    assert len(told) == len(cut) + NCCL_LOG_BYTES
+    assert log.name in nccl_hosts.unread(told, ["h100-0"])
     assert not log.exists()

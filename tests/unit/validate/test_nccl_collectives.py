@@ -12,7 +12,7 @@ import pytest
 from railbed.claims import Claim, Expectation, Judged, Verdict
 from railbed.contract import Contract, Nic, Rail
 from railbed.effects.scheduler import Scheduler
-from railbed.judge import nccl_transport, rail_shares, transport
+from railbed.judge import nccl_hosts, nccl_transport, rail_shares, transport
 from railbed.judge.transport import NodeBytes
 from railbed.parse import nccl_debug
 from railbed.run import Result
@@ -152,7 +152,7 @@ def test_the_logs_of_a_start_are_read_and_all_are_removed(tmp_path: Path, monkey
     for name, text in (("ab.h100-0.7", "mine\n"), ("ab.h100-0.8", "too\n"), ("cd.h100-0.9", "of another\n")):
         (tmp_path / f"{collective_programs.LOG}{name}").write_text(text)
     (tmp_path / "kept").write_text("a user's\n")
-    output = railbed_run(collective_programs.take_logs("ab")).stdout
+    output = railbed_run(collective_programs.take_logs("ab", 100)).stdout
     assert sorted(output.splitlines()) == ["mine", "too"]
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
@@ -162,6 +162,26 @@ def test_sockets_fail(run: Any) -> None:
     found, _ = run(log=LOGS["sockets"])
     assert found["fabric.transport.nccl_log"].verdict is Verdict.FAIL
     assert "sockets" in found["fabric.transport.nccl_log"].reason
+
+
+def test_a_log_that_is_cut_lets_nothing_pass(run: Any) -> None:
+    found, _ = run(log=f"{nccl_hosts.CUT}railbed-nccl.ab.node-0.7\n" + LOGS["two-nodes-ib"])
+    for claim in ("fabric.transport.nccl_log", "fabric.gpudirect"):
+        assert found[claim].verdict is Verdict.UNPROVEN and "longer than what is read" in found[claim].reason
+    assert collective_programs.log_bytes(8 * 128) == collective_programs.NCCL_LOG_BYTES
+    assert 8 * 4000 * collective_programs.log_bytes(8 * 4000) <= collective_programs.NCCL_LOGS_BYTES
+
+
+def test_a_table_without_its_closing_lines_proves_nothing(run: Any) -> None:
+    cut = "".join(
+        line
+        for line in TABLE.splitlines(keepends=True)
+        if "Avg bus bandwidth" not in line and "Out of bounds" not in line
+    )
+    assert cut != TABLE
+    found, _ = run(table=cut)
+    one = found["collective.all_reduce@2"]
+    assert one.verdict is Verdict.UNPROVEN and "closing lines" in one.reason
 
 
 @pytest.mark.refutes("fabric.gpudirect")
