@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
-
-from railbed import strict_json
 
 WORD = "railbed:swap-at-checkpoint="
 ASK, STOP = "USR1", "USR2"
@@ -67,11 +66,11 @@ class Marker:
 def marker(text: str, path: str) -> Marker:
     """Reads the file at ``path``; files that it names are beside it. Raises ValueError for what is no marker."""
     try:
-        found = strict_json.loads(text, max_bytes=MARKER_BYTES)
-    except strict_json.NotJson as wrong:
-        raise ValueError(f"{path} {wrong}") from None
+        found = json.loads(text) if len(text) <= MARKER_BYTES else None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} is not JSON") from None
     if not isinstance(found, dict):
-        raise ValueError(f"{path} is no JSON object")
+        raise ValueError(f"{path} is no JSON object of at most {MARKER_BYTES} characters")
     files, ranks = found.get("files"), found.get("ranks")
     if not isinstance(files, list) or len(files) > FILES_MAX or not isinstance(ranks, list):
         raise ValueError(f"{path} has no list `files` (at most {FILES_MAX}) and `ranks`")
