@@ -17,6 +17,8 @@ from railbed.parse.swap_contract import WORD
 from railbed.run import Result
 
 FOLDER = "/scratch/ada"
+ENDING_S = 3
+"""What its steps take to end."""
 REQUEUE_PAUSE_S = 121
 """A requeued job is eligible after the lifetime of its credential, 120 s by default, and a second."""
 
@@ -135,7 +137,7 @@ class Cluster(Slurm):
         return super()._printed(argv)
 
     def held(self) -> tuple[str, ...]:
-        return self.job.nodes if self.job and self.job.state == "RUNNING" else ()
+        return self.job.nodes if self.job and self.job.state in ("RUNNING", "COMPLETING") else ()
 
     def _node(self, name: str) -> str:
         line = super()._node(name)
@@ -166,12 +168,8 @@ class Cluster(Slurm):
             self._save(job)
         else:
             self.history.append("requeued")
-            job.state, job.restarts, job.begins_s, job.asked = (
-                "PENDING",
-                job.restarts + 1,
-                self.now_s + REQUEUE_PAUSE_S,
-                0,
-            )
+            job.state, job.restarts, job.asked = "COMPLETING", job.restarts + 1, 0
+            job.begins_s = self.now_s + ENDING_S
 
     def _save(self, job: Training) -> None:
         job.step += 7
@@ -197,7 +195,11 @@ class Cluster(Slurm):
     def _schedule(self) -> None:
         """Starts the job where it may: on as many nodes as it had, those of its reservation or of none."""
         job = self.job
-        if job is None or job.state != "PENDING" or self.now_s <= job.begins_s:
+        if job is None or self.now_s <= job.begins_s:
+            return
+        if job.state == "COMPLETING":
+            job.state, job.begins_s = "PENDING", self.now_s + REQUEUE_PAUSE_S
+        if job.state != "PENDING" or self.now_s <= job.begins_s:
             return
         others = {n for name, of in self.reserved.items() if name != job.reservation for n in of}
         mine = (

@@ -111,7 +111,7 @@ class Run:
         try:
             changed_ns, marker = swap_proof.marker(self.scheduler, one)
         except CommandError as wrong:
-            self.give_up("NOT_READY", f"{wrong.message}; nothing was asked")
+            self.give_up("NOT_READY", f"{wrong.message}; nothing was stopped")
         self.step(
             "at-signal", f"job {one.job} is asked for a checkpoint",
             job=one.job, signal=ASK, asked=marker.asked, changed_ns=changed_ns,
@@ -279,7 +279,7 @@ class Run:
             self.give_up(
                 "JOB_ENDED", f"job {one.job} ended by itself: {job.state if job else 'Slurm forgot it'}"
             )
-        if one.node in job.nodes and job.restarts > one.run:
+        if job.runs and one.node in job.nodes:
             self.give_up("NOT_STOPPED", f"job {one.job} runs on {one.node} again")
 
     def _seen(self) -> Picture:

@@ -482,3 +482,62 @@ def test_a_kill_while_it_gives_up_is_gone_on_from(
         assert late.value.code == "CHECKPOINT_LATE"
     require_untouched(work, cluster)
     assert "requeued" not in cluster.history
+
+
+def killed_once_it_stopped(of: Contract, work: Workspace, cluster: Cluster) -> Training:
+    """railbed is gone for longer than Slurm holds a requeued job back."""
+
+    def killed(seen: Cluster, _: list[str]) -> None:
+        if "requeued" in seen.history:
+            raise Killed
+
+    cluster.meanwhile = killed
+    with pytest.raises(Killed):
+        run(of, work, cluster)
+    cluster.meanwhile = lambda *_: None
+    assert cluster.job is not None
+    return cluster.job
+
+
+def later(cluster: Cluster) -> None:
+    for _ in range(2):
+        cluster.now_s += 200
+        cluster._schedule()
+
+
+def test_a_job_that_started_elsewhere_while_nobody_looked_is_left_there(
+    of: Contract, work: Workspace, cluster: Cluster
+) -> None:
+    cluster.start(Training((NODE,)))
+    job = killed_once_it_stopped(of, work, cluster)
+    later(cluster)
+    assert (job.state, job.nodes) == ("RUNNING", ("h100-0",)), "its own node is kept, and it waits for none"
+    done = run(of, work, cluster)
+    assert (done.restarted, done.why_not) == (False, "it runs on h100-0")
+    assert (job.state, cluster.history.count("requeued")) == ("RUNNING", 1)
+    assert cluster.reserved == {ACCEPTANCE_RESERVATION: (NODE,)} and places.standby(of, work) == {NODE}
+
+
+def test_a_job_that_is_back_on_the_node_is_left_there(
+    of: Contract, work: Workspace, cluster: Cluster
+) -> None:
+    job = killed_once_it_stopped(of, work, cluster)
+    del cluster.reserved[RESERVATION]  # By a person, meanwhile; and Slurm takes the nodes that it had.
+    cluster.reserved["other"] = ("h100-2",)
+    later(cluster)
+    assert (job.state, job.nodes) == ("RUNNING", BEFORE)
+    del cluster.reserved["other"]
+    with pytest.raises(UnprovenError, match="runs on h100-1 again") as back:
+        run(of, work, cluster)
+    assert back.value.code == "NOT_STOPPED" and job.state == "RUNNING"
+    require_untouched(work, cluster)
+
+
+def test_a_kill_before_the_restart_leaves_the_job_waiting_for_the_run_that_goes_on(
+    of: Contract, work: Workspace, cluster: Cluster
+) -> None:
+    job = killed_once_it_stopped(of, work, cluster)
+    later(cluster)
+    assert job.state == "PENDING", "no two nodes are free: its own are kept for it"
+    assert run(of, work, cluster).restarted
+    require_swapped(work, cluster)
