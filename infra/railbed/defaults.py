@@ -111,6 +111,15 @@ ACCEPTANCE_RESERVATION = "railbed-acceptance"
 
 # --- operate ---------------------------------------------------------------------------------------------------
 DRAIN_POLL_S = 2.0
+SWAP_RESERVATION = "railbed-swap-"
+"""And the node: keeps the nodes of a job that is swapped at a checkpoint."""
+CHECKPOINT_WITHIN_S = 1800.0
+"""How long a swap waits for a job's checkpoint. Published jobs write one each half hour or so and in minutes; a proposal of this
+project, which `--within` changes."""
+REQUEUE_WITHIN_S = 300.0
+"""From the request to the job's script that it queues itself again: Slurm gives its steps KillWait, 30 s by default, to end."""
+RESTART_WITHIN_S = 1800.0
+"""From there to its first word on the spare: epilogs and prologs, the programs' start, and reading the checkpoint."""
 
 UPGRADE_WAIT_S = 3600.0
 """How long a wave of an upgrade waits for running jobs; afterwards it stops, and its busy nodes stay draining."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from railbed import configure
 from railbed.catalog import RungName
 from railbed.contract import Contract
-from railbed.defaults import OPERATOR_PREFIX
+from railbed.defaults import CHECKPOINT_WITHIN_S, OPERATOR_PREFIX
 from railbed.effects import acceptance, lock
 from railbed.effects.journal import Journal
 from railbed.effects.schedulers import NodeScheduler
@@ -13,7 +13,9 @@ from railbed.effects.workspace import Workspace
 from railbed.operate import guards, lifecycle, picture, standing
 from railbed.operate import repair as repairing
 from railbed.operate import swap as swapping
+from railbed.operate import swap_at_checkpoint as checkpointing
 from railbed.operate.drain import Say
+from railbed.operate.swap_phases import SwappedAtCheckpoint
 
 
 def drain(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, reason: str) -> list[str]:
@@ -65,3 +67,17 @@ def swap(
     """A spare takes a node's place, as ``operate.swap.swap``. Raises Busy too, where another command works on the stack."""
     with lock.acquire(work.dir / "lock", f"stack {work.stack} (swap of {name})"):
         return swapping.swap(contract, work, scheduler, name, say, force)
+
+
+def plan_swap_at_checkpoint(
+    contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str
+) -> tuple[SwappedAtCheckpoint, list[guards.Refusal]]:
+    """What a swap at a checkpoint would do, and the guards that hold it back now; changes nothing."""
+    return checkpointing.plan(contract, work, scheduler, name)
+
+
+def swap_at_checkpoint(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, say: Say, *,
+                       force: str = "", within_s: float = CHECKPOINT_WITHIN_S) -> SwappedAtCheckpoint:  # fmt: skip
+    """A running job goes on with a spare, as ``operate.swap_at_checkpoint.run``. Raises Busy too."""
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} (swap of {name} at a checkpoint)"):
+        return checkpointing.run(contract, work, scheduler, name, say, force=force, within_s=within_s)

@@ -9,14 +9,16 @@ from railbed import ended
 from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
 from railbed.effects.remote import Remote
 from railbed.errors import CommandError, ContractError
-from railbed.parse import sacct, slurm
+from railbed.parse import sacct, slurm, slurm_job
 from railbed.parse.sacct import AccountedJob, JobRun
 from railbed.parse.slurm import Job, NodeState, Reservation
+from railbed.parse.slurm_job import BatchJob
 from railbed.run import Result
 
 T = TypeVar("T")
 TALK_TIMEOUT_S = 20.0
 NO_NODES = "no reservations in the system"
+UNKNOWN_JOB = "invalid job id"
 
 
 class Scheduler:
@@ -146,6 +148,49 @@ class Scheduler:
         """`scontrol show job` of one job as key → value; empty once Slurm has forgotten it."""
         answer = self.run(["scontrol", "show", "job", "-o", job], check=False)
         return dict(p.split("=", 1) for p in answer.stdout.split() if "=" in p) if answer.ok else {}
+
+    def batch_job(self, job: str) -> BatchJob | None:
+        """The job as Slurm has it; None once it is forgotten."""
+        answer = self.run(["scontrol", "show", "job", "-o", job], check=False)
+        if not answer.ok and UNKNOWN_JOB not in (answer.stdout + answer.stderr).lower():
+            raise CommandError(ended.why(answer, "scontrol", self.controller))
+        return self._read("scontrol", slurm_job.job, answer.stdout)
+
+    def ask_script(self, job: str, signal: str) -> None:
+        """A signal to the batch script alone, which its owner says it handles; steps get none."""
+        self.run(["scancel", f"--signal={signal}", "--batch", job])
+
+    def reserve_for(self, nodes: Iterable[str], name: str, user: str) -> None:
+        """The reservation has exactly these nodes, for one user's jobs that ask for it. Running jobs are left alone.
+
+        Without MAINT: nodes that another of railbed's reservations holds stay its own until it lets them go.
+        """
+        wanted, current = sorted(set(nodes)), self.reservation(name)
+        if current and set(wanted) == set(current.nodes):
+            return
+        if current:
+            self.run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(wanted)}"])
+            return
+        self.run(
+            ["scontrol", "create", f"ReservationName={name}", "StartTime=now", "Duration=UNLIMITED", f"Users={user}",
+             "Flags=IGNORE_JOBS,OVERLAP", f"Nodes={','.join(wanted)}"]
+        )  # fmt: skip
+
+    def end_reservation(self, name: str) -> bool:
+        """Whether it is gone: Slurm keeps one that a job is in (slurm.schedmd.com/reservations.html)."""
+        if self.reservation(name) is not None:
+            self.run(["scontrol", "delete", f"ReservationName={name}"], check=False)
+        return self.reservation(name) is None
+
+    def place_waiting(self, job: str, reservation: str, required: Sequence[str] = ()) -> None:
+        """A job that waits starts on the reservation's nodes, as soon as it may; ``required``: in place of the nodes it named."""
+        named = [f"ReqNodeList={','.join(required)}"] if required else []
+        self.run(["scontrol", "update", f"JobId={job}", f"ReservationName={reservation}", *named])
+        self.start_now(job)
+
+    def leave_reservation(self, job: str) -> None:
+        """The job needs no reservation from here on; one that ended meanwhile stays as it is."""
+        self.run(["scontrol", "update", f"JobId={job}", "ReservationName="], check=False)
 
     def runs(self, job: str) -> list[JobRun]:
         """Every start of one job, from Slurm's accounts; none where they do not know it."""

@@ -22,6 +22,7 @@ from railbed.defaults import (
     REPAIRS_PER_POOL_HOUR_SHARE,
     REPAIRS_WINDOW_S,
     SETTLES_PER_DAY,
+    SWAP_RESERVATION,
 )
 from railbed.errors import UnprovenError
 from railbed.laws.drain_limit import most
@@ -196,6 +197,10 @@ def flapping(seen: Picture, name: str, action: Action) -> str:
 def jobs(seen: Picture, name: str, action: Action) -> str:
     """Set aside for somebody's run: a hard stop. A running job is waited for, save where nobody waits, or the machine goes."""
     if others := seen.set_aside.get(name):
+        if swaps := [one for one in others if one.startswith(SWAP_RESERVATION)]:
+            return (
+                f"it is in reservation {', '.join(swaps)}: that swap at a checkpoint was not seen to its end"
+            )
         return f"it is in reservation {', '.join(others)}, which is not railbed's"
     holding = seen.jobs.get(name, [])
     if action in (Action.SETTLE, Action.REPLACE) and holding:

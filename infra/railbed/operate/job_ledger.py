@@ -111,9 +111,15 @@ def of(runs: Sequence[JobRun], index: Index, now: datetime) -> JobLedger:
 
 
 def cause(run: JobRun, index: Index) -> str:
-    """What was found wrong with one of its nodes about the time it ended; empty where nothing was, or it ended by itself."""
+    """What was found wrong with one of its nodes about the time it ended, or that the node was swapped then; empty where neither
+    was, or it ended by itself."""
     if run.ended_s is None or run.state not in INTERRUPTED:
         return ""
+    for name in run.nodes:
+        for entry in index.of(name):
+            at = past.moment(entry.at) if entry.kind == "swap-at-stop" else None
+            if at and entry.event.get("job") == run.id and abs(at.timestamp() - run.ended_s) <= BEFORE_S:
+                return f"{name} was swapped at a checkpoint"
     for name in run.nodes:
         for entry in index.of(name):
             at = past.moment(entry.at)

@@ -18,6 +18,11 @@ CHANGING = {
     "upgrade-converged", "replace", "replace-evidence", "replace-made",
 }  # fmt: skip
 """The node is being changed, or was."""
+AT_CHECKPOINT = (
+    "swap-at-begin", "swap-at-reserve", "swap-at-signal", "swap-at-saved", "swap-at-stop", "swap-at-out", "swap-at-place",
+    "swap-at-restart", "swap-at-release", "swap-at-undo",
+)  # fmt: skip
+"""Phases of a swap at a checkpoint, each written before it acts."""
 OPEN = {
     "repair-drain",
     "repair-wait",
@@ -30,6 +35,7 @@ OPEN = {
     "swap-drain",
     "swap-wait",
     "swap-exchange",
+    *AT_CHECKPOINT,
 } | CHANGING
 """Steps after which more steps follow."""
 NOT_SETTLED = "settle-failed"

@@ -10,6 +10,7 @@ own choice, and after it with what was left to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from railbed import configure
@@ -22,14 +23,14 @@ from railbed.effects.journal_index import Entry
 from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
-from railbed.operate import breaker, drain, guards, picture, standing
+from railbed.operate import breaker, drain, guards, past, picture, standing
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action
 from railbed.operate.lifecycle import State
 from railbed.operate.picture import Picture
 from railbed.text import few
 
-BEGIN, EXCHANGE, DONE = "swap", "swap-exchange", "swap-done"
+BEGIN, EXCHANGE, DONE, UNTOUCHED = "swap", "swap-exchange", "swap-done", "swap-untouched"
 SHOWN = 8
 
 
@@ -50,9 +51,15 @@ class Swapped(FrozenModel):
 
 
 def require(contract: Contract, name: str, seen: Picture) -> Node:
-    """The node. Raises UsageError for one that has no spare's place to change with, Unsupported on Kubernetes."""
+    """The node. Raises UsageError for one that has no spare's place to change with, or that another swap stands in the middle of,
+    Unsupported on Kubernetes."""
     configure.require_roles(contract)
     node = contract.node(name)
+    if step := at_checkpoint(seen, name):
+        raise UsageError(
+            f"a swap of {name} at a checkpoint was begun and not ended", code="BEGUN", found=f"{step.kind} of {step.at}",
+            hint=f"`railbed node swap {name} --at-checkpoint --yes` goes on from there",
+        )  # fmt: skip
     if node.role not in WORKERS:
         raise UsageError(
             f"{name} is a {node.role}: no spare takes its place", found=node.role, allowed=list(WORKERS)
@@ -79,8 +86,8 @@ def choose(node: Node, seen: Picture) -> Node:
     order = {one.name: at for at, one in enumerate(seen.contract.nodes)}
     why, fit = [], []
     for one in (one for one in seen.contract.nodes if one.pool == node.pool and one.name in seen.standby):
-        if unfit := _unfit(one, seen):
-            why.append(f"{one.name}: {unfit}")
+        if why_not := unfit(one, seen):
+            why.append(f"{one.name}: {why_not}")
         else:
             fit.append(one)
     if not fit:
@@ -95,7 +102,15 @@ def choose(node: Node, seen: Picture) -> Node:
     )
 
 
-def _unfit(spare: Node, seen: Picture) -> str:
+def at_checkpoint(seen: Picture, name: str) -> Entry | None:
+    """The phase of a swap at a checkpoint in which a run was killed; None where none was."""
+    kinds = {*past.AT_CHECKPOINT, DONE, UNTOUCHED}
+    last = next((one for one in seen.index.of(name) if one.kind in kinds), None)
+    return last if last and last.kind in past.AT_CHECKPOINT else None
+
+
+def unfit(spare: Node, seen: Picture) -> str:
+    """Why it cannot take a place now; empty where it can. Pure."""
     stands = standing.of(spare, seen)
     if stands.state is not State.HEALTHY or not stands.place.proven:
         return f"{stands.state}, {stands.why}"
@@ -125,12 +140,17 @@ def _planned(
     at = places.read(contract, work)
     if not done:
         at[node.name], at[spare.name] = at[spare.name], at[node.name]
-    who = {place: name for name, place in at.items()}
     return Swapped(
         node=node.name, spare=spare.name, same_unit=node.scalable_unit == spare.scalable_unit,
         jobs=[f"{job.id} of {job.user}" for job in seen.jobs.get(node.name, [])],
-        order=[who[one.name] for one in contract.nodes if one.pool == node.pool and one.role == "compute"],
+        order=order(contract, at, node.pool),
     )  # fmt: skip
+
+
+def order(contract: Contract, at: Mapping[str, str], pool: str) -> list[str]:
+    """The pool's nodes that serve, in the order of their places. Pure."""
+    who = {place: name for name, place in at.items()}
+    return [who[one.name] for one in contract.nodes if one.pool == pool and one.role == "compute"]
 
 
 def _exchanged(contract: Contract, work: Workspace, seen: Picture, name: str) -> Entry | None:

@@ -98,6 +98,19 @@ def test_the_cause_is_what_was_found_on_a_node_of_the_start_about_its_end(
     assert found.repair_hours == 2.0
 
 
+def test_a_swap_at_a_checkpoint_is_the_cause_of_its_own_job_s_stop_alone(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime.fromtimestamp(T0 + 20_395, UTC).isoformat(timespec="seconds")
+    monkeypatch.setattr("railbed.effects.journal.now_iso", lambda: moment)
+    journal.write("swap-at-stop", node="h100-2", job="45", signal="USR2")
+    assert [one.why for one in read(journal, ACCOUNTS).interruptions][1] == "queued again"
+    journal.write("swap-at-stop", node="h100-2", job="46", signal="USR2")
+    assert (
+        "h100-2 was swapped at a checkpoint" in [one.why for one in read(journal, ACCOUNTS).interruptions][1]
+    )
+
+
 def test_a_fault_of_another_week_is_no_cause(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     old = (NOW - timedelta(days=8)).isoformat(timespec="seconds")
     monkeypatch.setattr("railbed.effects.journal.now_iso", lambda: old)
