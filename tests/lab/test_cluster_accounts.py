@@ -15,7 +15,7 @@ import yaml
 from .conftest import Cli, wait_for
 
 pytestmark = pytest.mark.lab
-KINDS = ("single-gpu", "array", "hpl", "torchrun")
+KINDS = ("single-gpu", "array", "hpl", "lora", "torchrun")
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
 
 ASK = """
