@@ -147,10 +147,13 @@ def test_bandwidth_is_recomputed_from_size_and_time() -> None:
     assert found.claims[0].measured == pytest.approx(row.busbw_gbytes_per_s, rel=1e-3)
 
 
+CLOSING = "# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 0.1\n"
+
+
 def test_small_sizes_do_not_gate() -> None:
     header = "#  size count type redop root time algbw busbw #wrong time algbw busbw #wrong"
     row = "1048576 262144 float sum -1 15728.6 0.066666 0.1 0 N/A N/A N/A N/A"
-    found = nccl_log.judge(nccl_tests.read(f"# all_reduce_perf\n{header}\n{row}"), LAB, 4)
+    found = nccl_log.judge(nccl_tests.read(f"# all_reduce_perf\n{header}\n{row}\n{CLOSING}"), LAB, 4)
     assert found.problems == ["NO_GATING_SIZE"]
     assert found.claims[0].verdict is Verdict.UNPROVEN
 
@@ -242,7 +245,9 @@ def test_below_the_floor_fails_with_one_size_too() -> None:
     half = f"{(16 << 30) / 130e3:.1f} 130.00 243.75 0"
     header = "#  size count type redop root time algbw busbw #wrong time algbw busbw #wrong"
     found = nccl_log.judge(
-        nccl_tests.read(f"# all_reduce_perf\n{header}\n{16 << 30} 4 float sum -1 {half} {half}"), P5, 2
+        nccl_tests.read(f"# all_reduce_perf\n{header}\n{16 << 30} 4 float sum -1 {half} {half}\n{CLOSING}"),
+        P5,
+        2,
     )
     assert found.claims[0].verdict is Verdict.FAIL
     assert found.problems == ["TOO_FEW_SIZES"]
