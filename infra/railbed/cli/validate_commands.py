@@ -8,7 +8,7 @@ from collections import Counter
 import typer
 
 from railbed import flow, operate, validate
-from railbed.cli import output, verdicts, weekly_commands
+from railbed.cli import cluster_page_commands, output, verdicts, weekly_commands
 from railbed.cli.checkout import workspace
 from railbed.defaults import KEPT_REPORTS
 from railbed.effects import contract_store
@@ -23,6 +23,7 @@ reports = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Adds both commands."""
     app.command("validate")(run_validate)
+    cluster_page_commands.register(reports)
     weekly_commands.register(reports)
     app.add_typer(reports, name="report")
 

@@ -6,31 +6,13 @@ from pathlib import Path
 
 import typer
 
-from railbed.cli import files, output
-from railbed.cli.checkout import workspace
-from railbed.contract import Contract
-from railbed.effects import contract_store
-from railbed.effects.remote import Remote
-from railbed.effects.scheduler import Scheduler
-from railbed.effects.workspace import Workspace
-from railbed.errors import UsageError
+from railbed.cli import output, report_files
 from railbed.operate import picture, weekly, weekly_page
 
 
 def register(group: typer.Typer) -> None:
     """Adds the word to `railbed report`."""
     group.command("weekly")(show)
-
-
-def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
-    work = workspace(stack)
-    contract = contract_store.load(work)
-    if contract.scheduler != "slurm":
-        raise UsageError(
-            "the weekly report is about clusters with Slurm", code="NO_SLURM", found=str(contract.scheduler),
-            hint="`railbed node list` says where nodes stand",
-        )  # fmt: skip
-    return work, contract, Scheduler(Remote(work, contract))
 
 
 def show(
@@ -43,15 +25,11 @@ def show(
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """What broke in the last days and what mended it, what jobs lost, where nodes and certificate stand: HTML, JSON beside it."""
-    if out and Path(out).suffix != ".html":
-        raise UsageError(
-            "the page is HTML, and its JSON lies beside it", path="--output", found=out, allowed="NAME.html"
-        )
-    work, contract, scheduler = _open(stack)
+    report_files.check_name(out)
+    work, contract, scheduler = report_files.open_slurm(stack)
     found = weekly.gather(work, scheduler, picture.take(contract, work, scheduler), days, jobs)
     page = Path(out) if out else work.archive / "weekly" / f"{found.summary.until[:10]}.html"
-    files.write_private(page, weekly_page.render(found).encode())
-    files.write_private(page.with_suffix(".json"), found.model_dump_json(indent=2, by_alias=True).encode())
+    report_files.write(page, weekly_page.render(found), found.model_dump_json(indent=2, by_alias=True))
     if as_json:
         output.print_json(found.model_dump(mode="json", by_alias=True))
         return

@@ -89,7 +89,7 @@ def gather(
     work: Workspace, scheduler: Scheduler, seen: Picture, days: float, jobs: Collection[str]
 ) -> Weekly:
     """Of the last ``days``; ``jobs``: numbers whose ledgers are wanted, besides those of the largest jobs that run now."""
-    wanted = list(dict.fromkeys([*jobs, *_largest(seen)]))
+    wanted = list(dict.fromkeys([*jobs, *largest(seen)]))
     found, unread = ledgers(scheduler, seen, wanted)
     return of(seen, days, found, unread, certified(work, seen.now), history.read(work))
 
@@ -143,7 +143,8 @@ def of(
     )  # fmt: skip
 
 
-def _largest(seen: Picture) -> list[str]:
+def largest(seen: Picture) -> list[str]:
+    """Numbers of the jobs on most nodes that run now, at most JOBS_MOST."""
     nodes = Counter(job.id for held in seen.jobs.values() for job in held if job.state == "RUNNING")
     return [job for job, _ in nodes.most_common(JOBS_MOST)]
 

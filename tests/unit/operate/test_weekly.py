@@ -15,7 +15,7 @@ from tests.unit.operate.world import NODES, World
 from typer.testing import CliRunner
 
 from railbed.claims import Verdict
-from railbed.cli import validate_commands, weekly_commands
+from railbed.cli import report_files, validate_commands
 from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.effects import journal as journals
@@ -37,7 +37,7 @@ def call(contract: Contract, work: Workspace, world: World, monkeypatch: pytest.
     releases.record(work, ["ctl0", *NODES], contract.software.release)
     work.accepted.write({node.name: node.identity.value for node in contract.nodes})
     world.runs = lambda _: sacct.runs(ACCOUNTS)  # type: ignore[attr-defined]
-    monkeypatch.setattr(weekly_commands, "_open", lambda _: (work, contract, world))
+    monkeypatch.setattr(report_files, "open_slurm", lambda _: (work, contract, world))
     app = typer.Typer()
     validate_commands.register(app)
 
