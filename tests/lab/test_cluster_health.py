@@ -47,6 +47,7 @@ def test_a_frozen_filesystem_drains_nobody_and_is_one_incident(cluster: Cli) -> 
     assert cluster.ssh("h100-0", "srun -N 2 --mpi=none true && echo jobs run").strip() == "jobs run"
 
 
+@pytest.mark.long
 def test_frozen_clients_drain_nobody_and_a_lost_gpu_beside_them_comes_back_by_itself(cluster: Cli) -> None:
     nodes = [f"h100-{i}" for i in range(5)]
     began = time.monotonic()

@@ -78,6 +78,7 @@ def test_a_node_without_python_is_unproven_and_nobody_is_blamed(cluster: Cli) ->
     assert verdicts(report, "h100-0") == {"pass"}
 
 
+@pytest.mark.long
 def test_a_node_without_iperf3_is_named_and_its_partners_pass(cluster: Cli) -> None:
     with harmed(cluster, "h100-2", "mv /usr/bin/iperf3 /root/iperf3", "mv /root/iperf3 /usr/bin/iperf3"):
         report = cluster.report("--claim", "fabric.rail.*", status=3)

@@ -54,6 +54,7 @@ def test_a_release_in_the_spec_alone_does_not_move_drivers_under_jobs(cluster: C
     assert set(drivers(cluster).values()) == {"570.124.06"}
 
 
+@pytest.mark.long
 def test_a_canary_whose_driver_fails_stops_it_and_goes_back(cluster: Cli) -> None:
     certificate = json.loads(cluster.work.certificate_file.read_text())
     cluster.ssh(CANARY, f"mkdir -p $(dirname {SWITCH}); echo fail > {SWITCH}")

@@ -163,6 +163,7 @@ def test_kill_after_each_kind_of_step_of_up_and_destroy(stack: Callable[..., Cli
     assert_clean(cli)
 
 
+@pytest.mark.long
 def test_kill_at_seeded_moments(stack: Callable[..., Cli], tmp_path: Path) -> None:
     cli = stack("test-moment", nodes=1, spares=0)
     cli("setup")
