@@ -26,12 +26,12 @@ FAULTS = {
         ("rail-slow h100-1 3 --percent 50", ("h100-1", "rail 3")),
         ("rail-slow h100-0 6 --percent 5", ("h100-0", "rail 6")),
     ]),
-    "slow rails at the switch": (RAIL, RAIL, [
+    "slow rails at the switch, and no carrier": (RAIL, RAIL, [
         ("rail-slow h100-2 5 --percent 50 --side switch", ("h100-2", "rail 5")),
         ("rail-slow h100-3 0 --percent 5 --side switch", ("h100-3", "rail 0")),
+        ("rail-down h100-1 7", ("h100-1", "rail 7")),
     ]),
-    "a rail, a GPU and a server": (WHOLE, QUICK, [
-        ("rail-down h100-2 7", ("h100-2", "rail 7")),
+    "a GPU and a server": (QUICK, QUICK, [
         ("gpu-missing h100-3 5", ("h100-3", "gpu 5")),
         ("fs-server-down h100-1", ("h100-1", "storage")),
     ]),
@@ -40,6 +40,11 @@ FAULTS = {
         ("driver-mismatch h100-0", ("h100-0", "driver")),
         ("driver-half-installed h100-1", ("h100-1", "driver")),
         ("fabric-manager-mismatch h100-3", ("h100-3", "fabric manager")),
+    ]),
+    "a rail, a GPU and a server in all that is measured": (WHOLE, QUICK, [
+        ("rail-down h100-2 7", ("h100-2", "rail 7")),
+        ("gpu-missing h100-3 5", ("h100-3", "gpu 5")),
+        ("fs-server-down h100-1", ("h100-1", "storage")),
     ]),
 }  # fmt: skip
 """What is validated while faults are in, what once they are cleared, and each fault with its culprit.
@@ -60,7 +65,13 @@ def found(cluster: Cli, scope: list[str], culprits: set[tuple[str, str]]) -> dic
     return report
 
 
-@pytest.mark.parametrize(("scope", "cleared", "faults"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(
+    ("scope", "cleared", "faults"),
+    [
+        pytest.param(*row, id=name, marks=[pytest.mark.long] * (row[0] is WHOLE))
+        for name, row in FAULTS.items()
+    ],
+)
 def test_faults_are_found_named_and_nothing_else_is_blamed(
     cluster: Cli, scope: list[str], cleared: list[str], faults: list[tuple[str, tuple[str, str]]]
 ) -> None:
