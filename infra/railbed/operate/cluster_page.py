@@ -14,7 +14,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
 from railbed.operate import nodes, weekly
-from railbed.operate.incidents import Incident, incidents
+from railbed.operate.incidents import Incident
 from railbed.operate.job_ledger import JobLedger
 from railbed.operate.nodes import NodeView
 from railbed.operate.picture import Picture
@@ -97,11 +97,11 @@ def of(
     why: str,
 ) -> ClusterState:
     """From what is known. Pure."""
-    contract = seen.contract
+    contract, stands = seen.contract, nodes.of(seen)
     return ClusterState(
         cluster=contract.name, stack=contract.stack, simulated=contract.simulated, at=seen.now.isoformat(timespec="seconds"),
-        nodes=[nodes.view(node, seen) for node in contract.nodes], rails=_rails(report),
-        incidents=incidents(contract, seen.states), jobs=list(jobs), jobs_unread=unread, certificate=certificate,
+        nodes=stands.nodes, rails=_rails(report),
+        incidents=stands.incidents, jobs=list(jobs), jobs_unread=unread, certificate=certificate,
         validated=Validated(report=report.report_dir, ended=report.ended, verdict=report.verdict, culprits=report.culprits)
         if report else Validated(why=why),
     )  # fmt: skip

@@ -46,9 +46,13 @@ class Overview(FrozenModel):
 
 def overview(contract: Contract, work: Workspace, scheduler: NodeScheduler) -> Overview:
     """Every node of the contract, and what they report. Raises CommandError when the scheduler does not answer: no guess."""
-    seen = picture.take(contract, work, scheduler)
+    return of(picture.take(contract, work, scheduler))
+
+
+def of(seen: Picture) -> Overview:
+    """The same of what is known already. Pure."""
     return Overview(
-        nodes=[view(node, seen) for node in contract.nodes], incidents=incidents(contract, seen.states)
+        nodes=[view(node, seen) for node in seen.contract.nodes], incidents=incidents(seen.contract, seen.states)
     )  # fmt: skip
 
 

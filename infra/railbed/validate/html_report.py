@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from railbed import plotting
 from railbed.claims import Judged, Verdict, table
@@ -57,10 +57,14 @@ def shown_trends(runs: Sequence[Run], report: Report) -> dict[str, list[tuple[st
 
 
 def page(package: str, name: str, **filters: Callable[..., str]) -> Template:
-    """A page's template among a package's files: it escapes what it is given, and knows every name it is asked for."""
+    """A page's template among a package's files: it escapes what it is given, and knows every name it is asked for.
+
+    It may import the macros of ``heat.html.j2``.
+    """
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("railbed.validate", "."),
+    )  # fmt: skip
     environment.filters |= filters
     return environment.from_string(resources.files(package).joinpath(name).read_text())
 

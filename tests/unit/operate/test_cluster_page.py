@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from tests.unit.operate.test_job_ledger import ACCOUNTS
 from tests.unit.operate.world import NODES, World
 from tests.unit.validate.conftest import report
-from typer.testing import CliRunner
 
-from railbed.cli import report_files, validate_commands
-from railbed.configure import releases
+from railbed.cli import report_files
 from railbed.contract import Contract
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, RailbedError, UsageError
-from railbed.parse import sacct
+from railbed.errors import CommandError, UsageError
 from railbed.validate import records
 from railbed.validate.acceptance import LATEST_FULL
 from railbed.validate.records import Report
@@ -30,22 +26,8 @@ __all__ = ["report"]
 
 
 @pytest.fixture
-def call(contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch) -> Call:
-    releases.record(work, ["ctl0", *NODES], contract.software.release)
-    work.accepted.write({node.name: node.identity.value for node in contract.nodes})
-    world.runs = lambda _: sacct.runs(ACCOUNTS)  # type: ignore[attr-defined]
-    monkeypatch.setattr(report_files, "open_slurm", lambda _: (work, contract, world))
-    app = typer.Typer()
-    validate_commands.register(app)
-
-    def called(*words: str) -> Any:
-        said = CliRunner().invoke(app, ["report", "cluster", *words])
-        if isinstance(said.exception, RailbedError):
-            raise said.exception
-        assert said.exit_code == 0, said.output
-        return json.loads(said.stdout) if "--json" in words else said.stdout
-
-    return called
+def call(reports: Call) -> Call:
+    return partial(reports, "cluster")
 
 
 def validated(work: Workspace, made: Report) -> None:

@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from tests.unit.operate.test_job_ledger import ACCOUNTS
-from tests.unit.operate.world import NODES, World
-from typer.testing import CliRunner
+from tests.unit.operate.world import World
 
 from railbed.claims import Verdict
-from railbed.cli import report_files, validate_commands
-from railbed.configure import releases
-from railbed.contract import Contract
 from railbed.effects import journal as journals
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, RailbedError, UsageError
+from railbed.errors import CommandError, UsageError
 from railbed.operate import weekly, weekly_page
 from railbed.operate.weekly import Certified
-from railbed.parse import sacct
 from railbed.validate import certificate, history
 from railbed.validate.history import Run, Spread
 
@@ -33,22 +27,8 @@ RATE = Spread(least=0.097, median=0.099, most=0.1, unit="Gb/s", floor=0.0943)
 
 
 @pytest.fixture
-def call(contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch) -> Call:
-    releases.record(work, ["ctl0", *NODES], contract.software.release)
-    work.accepted.write({node.name: node.identity.value for node in contract.nodes})
-    world.runs = lambda _: sacct.runs(ACCOUNTS)  # type: ignore[attr-defined]
-    monkeypatch.setattr(report_files, "open_slurm", lambda _: (work, contract, world))
-    app = typer.Typer()
-    validate_commands.register(app)
-
-    def called(*words: str) -> Any:
-        said = CliRunner().invoke(app, ["report", "weekly", *words])
-        if isinstance(said.exception, RailbedError):
-            raise said.exception
-        assert said.exit_code == 0, said.output
-        return json.loads(said.stdout) if "--json" in words else said.stdout
-
-    return called
+def call(reports: Call) -> Call:
+    return partial(reports, "weekly")
 
 
 def ago(patch: pytest.MonkeyPatch, **back: float) -> None:
