@@ -24,10 +24,12 @@ NODE = "h100-0"
 MARK = "[railbed:health]"
 WITH_PYTORCH = ("train", "gpu_probe", "lora_job", "serving_replica")
 """Programs that the training stack is for."""
+OF_PYTEST = ("apart",)
+"""Pieces of the on-node suite, which brings pytest along."""
 PROGRAM = sorted(
     path
     for path in on_node.SUITE.glob("*.py")
-    if not path.name.startswith(("test_", "conftest")) and path.stem not in WITH_PYTORCH
+    if not path.name.startswith(("test_", "conftest")) and path.stem not in (*WITH_PYTORCH, *OF_PYTEST)
 )
 
 
