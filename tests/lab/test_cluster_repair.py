@@ -40,7 +40,9 @@ def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
         "repair-validated",
         "repair-resumed",
     ]
-    assert [event for event in events if event in steps][-len(steps) :] == steps
+    last = len(events) - events[::-1].index("repair-drain") - 1
+    # A validation that is unproven is run once more.
+    assert list(dict.fromkeys(event for event in events[last:] if event in steps)) == steps
     cluster("lab", "fault", "clear")
 
 

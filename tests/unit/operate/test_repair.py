@@ -117,6 +117,44 @@ def test_a_node_that_is_drained_already_is_repaired_whatever_the_limit(
     assert list(world.drained) == ["h100-0"]
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "asked"),
+    [
+        ([Verdict.UNPROVEN, Verdict.PASS], 2),
+        ([Verdict.UNPROVEN, Verdict.UNPROVEN], 2),
+        ([Verdict.UNPROVEN, Verdict.FAIL], 2),
+        ([Verdict.FAIL, Verdict.PASS], 1),
+        ([Verdict.PASS, Verdict.FAIL], 1),
+    ],
+)
+def test_a_validation_without_proof_is_run_once_more_and_a_failed_one_is_not(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch, verdicts: list[Verdict],
+    asked: int,
+) -> None:  # fmt: skip
+    left = list(verdicts)
+
+    def validated(*given: Any, **named: Any) -> Any:
+        world.wrong = {NODE: left.pop(0)}
+        return world.validate(*given, **named)
+
+    monkeypatch.setattr(repair.validate, "run", validated)
+    done = run(contract, work)
+    assert (done.verdict, len(verdicts) - len(left)) == (verdicts[asked - 1], asked)
+    assert (NODE in world.drained) is (done.verdict is not Verdict.PASS)
+    events = [one["event"] for one in Journal(work.journal_file).read()]
+    assert events.count("repair-validated") == asked, "each is written down"
+
+
+def test_a_node_that_a_person_drained_is_validated_once(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.drained, world.wrong = {NODE: "fan, ada"}, {NODE: Verdict.UNPROVEN}
+    run(contract, work)
+    assert world.order.count(("validate", (NODE,))) == 1, (
+        "a drained node runs no step, however often it is asked"
+    )
+
+
 def test_what_the_certificate_accepted_unproven_does_not_keep_a_node_out(
     contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,8 +20,8 @@ print(json.dumps({
 }))
 """
 """A build without CUDA has no torch.cuda.nccl.version() (torch/cuda/nccl.py asks torch._C._nccl_version)."""
-LOAD_S = 30
-"""A first import reads gigabytes from the node's disk."""
+LOAD_S = 60
+"""A first import reads gigabytes from the node's disk: 4 GB take 40 s at the 100 MB/s of a plain network volume."""
 PART = "training stack"
 KILLED = (-9, 137)
 """By the kernel for want of memory, or by a person."""
