@@ -310,8 +310,11 @@ class _Run:
         owner = _owner(self.scheduler, self.name, owner)
         if report.verdict == Verdict.UNPROVEN and not owner:
             # Nothing was found wrong. A busy moment is the common cause, so the node is measured once more.
+            self.say(f"{self.name}: {_said(report)}; once more")
             report = self.validate()
             owner = _owner(self.scheduler, self.name, owner)
+        # Written once: it ends the repair, and one killed before it is seen as not ended.
+        self.step("validated", _said(report), verdict=str(report.verdict), report=report.report_dir)
         if report.verdict == Verdict.PASS:
             acceptance.release(self.scheduler, [self.name], self.standby)
             spare = "a spare again" if self.name in self.standby else "back in service"
@@ -324,14 +327,15 @@ class _Run:
         return report, owner
 
     def validate(self) -> validate.Report:
-        """Runs every claim of the node, and says which is open first."""
+        """Runs every claim of the node."""
         accepted = validate.exceptions(self.contract, self.work)
-        report = validate.run(self.contract, self.work, only=[self.name], accept=accepted, progress=self.say)
-        said = f"validation says {report.verdict}"
-        for one in report.open_claims[:1]:
-            said += f": {one.claim}: {one.reason}"
-        self.step("validated", said, verdict=str(report.verdict), report=report.report_dir)
-        return report
+        return validate.run(self.contract, self.work, only=[self.name], accept=accepted, progress=self.say)
+
+
+def _said(report: validate.Report) -> str:
+    """The verdict, with the first open claim and its reason."""
+    first = [f": {one.claim}: {one.reason}" for one in report.open_claims[:1]]
+    return f"validation says {report.verdict}{''.join(first)}"
 
 
 def _owner(scheduler: Scheduler, name: str, before: str) -> str:

@@ -142,7 +142,10 @@ def test_a_validation_without_proof_is_run_once_more_and_a_failed_one_is_not(
     assert (done.verdict, len(verdicts) - len(left)) == (verdicts[asked - 1], asked)
     assert (NODE in world.drained) is (done.verdict is not Verdict.PASS)
     events = [one["event"] for one in Journal(work.journal_file).read()]
-    assert events.count("repair-validated") == asked, "each is written down"
+    assert events.count("validated") == asked, "each is written down"
+    assert events.count("repair-validated") == 1, (
+        "it ends the repair: one killed before it is not seen as ended"
+    )
 
 
 def test_a_node_that_a_person_drained_is_validated_once(
