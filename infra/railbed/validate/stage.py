@@ -110,7 +110,7 @@ def run(
         # A pattern that leaves everything, such as that of drift, writes as much as none.
         part = bool(quick or only or (claim or "").strip("*"))
         space.require(work.reports, len(only or contract.nodes), part=part, undone="measured")
-    open_files.require(len(contract.nodes))
+    open_files.require(len(contract.nodes), undone="measured")
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
     if scope.whole and not before and (old := unfinished.interrupted(work, datetime.now(UTC))):
