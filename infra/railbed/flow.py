@@ -224,6 +224,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
         validate.require_room(work.reports, len(plans.names(planned)))
+        validate.require_open_files(len(plans.names(planned)))
         warn(planned, say)
         plans.require_acknowledged(planned)
         if not _stands(work, planned):
@@ -309,6 +310,7 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
         planned = _way_to(work, known, release)
         # Every node is validated twice: with its wave, and with all others at the end.
         validate.require_room(work.reports, 2 * len(plans.names(planned)))
+        validate.require_open_files(len(plans.names(planned)))
         warn(planned, say)
         plans.require_acknowledged(planned)
         plans.require_sources(planned, installed=True)

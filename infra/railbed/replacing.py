@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from railbed import configure, flow, platforms
+from railbed import configure, flow, platforms, validate
 from railbed.contract import Contract
 from railbed.effects import acceptance, schedulers
 from railbed.effects.workspace import Workspace
@@ -32,8 +32,11 @@ def replace(
     contract: Contract, work: Workspace, name: str, say: Say, on_converge: configure.OnEvent | None = None
 ) -> replacing.Replaced:
     """Does it. Raises Unsupported where no other machine is to be had by asking, Busy where another command works on the stack,
-    UnprovenError where a job or a guard holds it back, and ``NO_MACHINE`` where the platform gave none: run it again then."""
+    UnprovenError where a job or a guard holds it back, and ``NO_MACHINE`` where the platform gave none: run it again then;
+    ``REPORT_ROOM`` and ``OPEN_FILES`` where it could not be validated, before the old machine is touched."""
     planned = _require(contract, work, name)
+    validate.require_room(work.reports, 1, part=True)
+    validate.require_open_files(len(contract.nodes))
     with flow.operating(work, f"replacement of {name}"):
         node, scheduler = contract.node(name), schedulers.of(work, contract)
         old = replacing.Going(contract, work, scheduler, node, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.operate.losses import Losses
+from railbed.validate.open_files import BESIDE, PER_NODE
 from railbed.validate.room import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
 
 __all__ = ["contract"]
@@ -182,6 +184,29 @@ def test_a_disk_that_is_too_full_for_the_reports_is_told_before_anything_is_made
     small = run()
     assert small.code == "REPORT_ROOM" and "nothing was changed" in small.message
     assert LOG == [], "not even the engine's state was opened"
+
+
+@pytest.mark.parametrize("command", ["up", "upgrade"])
+def test_too_few_open_files_are_told_before_anything_is_made(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    names = {node.name for node in flow.contract_store.load(work).nodes}
+    monkeypatch.setattr(flow.plans, "names", lambda _: names)
+    wanted = BESIDE + PER_NODE * len(names)
+    hard = [wanted - 1]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, hard[-1]))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: hard.append(both[0]))
+
+    def run() -> RailbedError:
+        with pytest.raises(RailbedError) as stopped:
+            flow.up(work, quiet) if command == "up" else flow.upgrade(work, "2026.12", quiet, wait_s=0)
+        return stopped.value
+
+    refused = run()
+    assert refused.code == "OPEN_FILES" and "nothing was changed" in refused.message
+    assert LOG == [], "not even the engine's state was opened"
+    hard.append(wanted)
+    assert run() is FULL, "with so many it comes to the backup of the state"
 
 
 def metal(work: Workspace) -> Contract:

@@ -8,16 +8,26 @@ from railbed.catalog import Machine
 from railbed.claims import expectations
 from railbed.claims.definition import CLUSTER, Explanation, Facts, Having, In, Instances, Out, Subject, define
 from railbed.claims.fabric import ALONE, SOFT_RDMA, TRAFFIC
-from railbed.claims.measurements import COLLECTIVES, NODE_COLLECTIVES
+from railbed.claims.measurements import CARD_COLLECTIVES, COLLECTIVES, NODE_COLLECTIVES
 from railbed.claims.records import WORKERS, Expectation
 from railbed.defaults import GATING_SIZE_BYTES
-from railbed.laws import bandwidth, curve
+from railbed.laws import bandwidth, curve, network_only
 
 COLLECTIVE_STEADY = 0.05
 """Of a collective's certified rate, what a later run may lack: three runs differ by up to 4.35 % (docs/performance.md)."""
 STAND_IN_BYTES = 64 * 1024
 """Message of a collective inside a node of stand-ins, which compute in memory: more would cost time and show no more."""
 INSIDE = Explanation(only=frozenset({"gpu", "gpus", "nvlink", "fabric manager", "pcie"}), first="gpu")
+CARDS = Explanation(
+    only=frozenset({"rail", "rails", "gpu", "gpus", "pcie", "gpudirect", "nics", "node", "fabric"}),
+    first="rail",
+)
+OWN_ROUTES = {
+    "tcp": "rails over TCP are networks of their own: a node has no route from one to another",
+    "roce": "a host reaches its own other cards by the kernel's local routes, which do not cross the subnets of RoCE rails",
+    "efa": "nobody published what EFA carries of a node's traffic to itself: nothing could be held against it",
+}
+"""Transport → why a node does not send from one of its cards to another."""
 GATED = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 
 
@@ -90,6 +100,30 @@ for _name in GATED:
         accuses="nvlink", runbook="gpu-collectives", hardware=True, essential=_name == "all_reduce", explained=INSIDE,
         steady=COLLECTIVE_STEADY,
     )(_inside_a_node(_name))  # fmt: skip
+
+
+@define(
+    id="gpu.network_only", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=CARD_COLLECTIVES,
+    holds="all_reduce over the GPUs of the node by itself, with NVLink, shared memory and in-switch reduction off, so that each "
+    "byte between two GPUs crosses the node's own cards and the switches between them (InfiniBand): right data, and the gate "
+    "that an operator published for this test, 0.72 of a GPU's share of the cards' line",
+    accuses="gpudirect", runbook="network-only", hardware=True, explained=CARDS,
+)  # fmt: skip
+def over_cards(facts: Facts) -> Instances:
+    machine = facts.machine
+    if not facts.has_fabric:
+        return
+    if machine.transport != "infiniband":
+        yield Out(OWN_ROUTES[machine.transport])
+    elif facts.rail_only:
+        yield Out("no path leads from one rail to another, and each GPU of a node has its own rail")
+    elif machine.gpus < 2 or machine.collective_ranks_per_node != machine.gpus:
+        yield Out(f"it takes two GPUs of a node with a rank each; {machine.key} has {machine.gpus}")
+    elif "nccl_tests" not in facts.installed:
+        yield Out("nodes get no nccl-tests")
+    else:
+        statement = "all_reduce over the GPUs of the node is correct and holds its gate over the cards alone"
+        yield In(statement, expectations.by_law(machine, "GB/s", network_only.expect))
 
 
 def _law(name: str, nodes: int) -> Callable[[bandwidth.BandwidthMachine], Expectation]:

@@ -71,6 +71,7 @@ RAILS = Measurement("rails", "iperf3", PERFTEST)
 LATENCY = Measurement("paths between nodes", "iperf3", PERFTEST_LATENCY)
 PATHS = Measurement("paths between nodes", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
+CARD_COLLECTIVES = Measurement("collectives over cards", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
 PORT_COUNTERS = Measurement("port counters", "the kernel's port counters")
 OPTICS = Measurement("optics", "mlxlink")
@@ -96,6 +97,7 @@ MEASUREMENTS = (
     PATHS,
     COLLECTIVES,
     NCCL_LOG,
+    CARD_COLLECTIVES,
     PORT_COUNTERS,
     OPTICS,
     STORAGE,

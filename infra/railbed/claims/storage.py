@@ -62,7 +62,8 @@ def _peers(facts: Facts, statement: str, operations: str) -> Instances:
 
 @define(
     id="storage.write", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE, explained=FILES,
-    holds="a client reaches the floor", accuses="storage", runbook="storage-rate",
+    holds="each client by itself reaches the floor, in one of three tries; who does not while most others do is named",
+    accuses="storage", runbook="storage-rate",
 )  # fmt: skip
 def write(facts: Facts) -> Instances:
     return _rate(facts, "writes to", lambda offer: offer.write_floor_mbytes_per_s)
@@ -70,7 +71,8 @@ def write(facts: Facts) -> Instances:
 
 @define(
     id="storage.read", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE, explained=FILES,
-    holds="a client reaches the floor; each reads what another one wrote", accuses="storage", runbook="storage-rate",
+    holds="each client by itself reaches the floor, in one of three tries, and reads what another one wrote; who does not while "
+    "most others do is named", accuses="storage", runbook="storage-rate",
 )  # fmt: skip
 def read(facts: Facts) -> Instances:
     return _rate(facts, "reads from", lambda offer: offer.read_floor_mbytes_per_s)
@@ -119,7 +121,7 @@ def _reached(filesystem: Filesystem) -> In | Out:
 @define(
     id="storage.random", subject=Subject.FILESYSTEM, roles=CLUSTER, by=FIO, explained=FILES,
     holds="all clients at once write and read 4 KiB at random places of a file (`fio`), and none is below a quarter of the "
-    "median of the others in all of three rounds",
+    "median of the others in all of three rounds; the client is named where it is as slow beside one other alone",
     accuses="storage client", runbook="storage-clients",
 )  # fmt: skip
 def random(facts: Facts) -> Instances:
@@ -132,7 +134,7 @@ def random(facts: Facts) -> Instances:
 @define(
     id="storage.metadata", subject=Subject.FILESYSTEM, roles=CLUSTER, by=FIO, explained=FILES,
     holds="all clients at once create files, and stat those of another one (`fio`, filecreate and filestat); none is below a "
-    "quarter of the median of the others in all of three rounds",
+    "quarter of the median of the others in all of three rounds; the client is named where it is as slow beside one other alone",
     accuses="storage client", runbook="storage-clients",
 )  # fmt: skip
 def metadata(facts: Facts) -> Instances:

@@ -108,8 +108,8 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
 
     Also where a guard holds it back: the node is then not drained; and where somebody gave it back meanwhile. ``force`` is a
     person's reason to override those guards that may be (``guards.FORCED``), ``start`` that person's word for the first rung.
-    Raises Refused where the life of a node has no repair now, RailbedError ``REPORT_ROOM`` where its validation could not be
-    written, and UnprovenError ``LADDER_END`` where no rung is left.
+    Raises Refused where the life of a node has no repair now, RailbedError ``REPORT_ROOM`` or ``OPEN_FILES`` where its validation
+    could not be made, and UnprovenError ``LADDER_END`` where no rung is left.
     """
     remote = Remote(work, contract)
     require(contract, name)
@@ -117,6 +117,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
         contract, work, name, say, remote, Scheduler(remote), Journal(work.journal_file), bool(force), start
     )
     validate.require_room(work.reports, 1, part=True)
+    validate.require_open_files(len(contract.nodes))
     began = time.monotonic()
     seen = run.pass_guards(force)
     owner, waited = run.take_out(seen)

@@ -92,7 +92,8 @@ def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven.
 
     Each node is checked again before its own turn: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
-    Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
+    Raises RailbedError ``REPORT_ROOM`` where the validations could not be written, and ``OPEN_FILES`` where they could not open
+    what they need; then nothing was touched.
     """
     configure.require_roles(contract)
     scheduler, start = Scheduler(Remote(work, contract)), time.monotonic()
@@ -100,6 +101,7 @@ def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     if tried := sum(one.tried for one in found):
         # Two reports a node: the quick checks', and that of all claims.
         validate.require_room(work.reports, 2 * tried, part=True)
+        validate.require_open_files(len(contract.nodes))
     for place, one in enumerate(found):
         if not one.tried:
             continue

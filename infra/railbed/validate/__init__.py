@@ -7,6 +7,7 @@ Python's standard library only.
 from railbed.validate.acceptance import accept, exceptions, lapse
 from railbed.validate.comparison import Drifted, drift
 from railbed.validate.history import path as history_file
+from railbed.validate.open_files import require as require_open_files
 from railbed.validate.records import Report
 from railbed.validate.records import json_schema as report_schema
 from railbed.validate.retention import Pruned, prune
@@ -27,6 +28,7 @@ __all__ = [
     "latest",
     "prune",
     "report_schema",
+    "require_open_files",
     "require_room",
     "run",
 ]

@@ -18,11 +18,13 @@ from pydantic import Field, TypeAdapter
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Filesystem, further
-from railbed.defaults import MEASURE_BUDGET_S, STEP_WAIT_S, STORAGE_TIMEOUT_S
+from railbed.defaults import MEASURE_BUDGET_S, STEP_WAIT_S, STORAGE_PEER_FLOOR, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
+from railbed.judge import peers
 from railbed.parse.numbers import integer
 from railbed.validate import old_folders, steps
 from railbed.validate.answers import against_floor, disturbed, judged
+from railbed.validate.clients import CLIENT
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
@@ -226,7 +228,23 @@ def _answer(question: Question, found: Found) -> Judged:
         reason = f"{len(found.whole)} of {len(found.nodes)} nodes gave a result {found.last}"
         return judged(question, Verdict.UNPROVEN, reason, evidence=found.evidence, detail=detail)
     record = against_floor(question, gbytes_per_s(found.whole), evidence=found.evidence, detail=detail)
-    return disturbed(record, found.conditions)
+    return disturbed(_naming(record, found.whole), found.conditions)
+
+
+def _naming(record: Judged, replies: list[CheckpointReply]) -> Judged:
+    """The verdict with the nodes that held it up, where they are few, far below the others, and those hold their share of the
+    floor: then servers and filesystem are well."""
+    if record.verdict is not Verdict.FAIL or record.floor is None:
+        return record
+    shares = peers.shares({one.node: gbytes_per_s([one]) for one in replies})
+    slow = sorted(name for name, share in shares.items() if share < STORAGE_PEER_FLOOR)
+    others = [one for one in replies if one.node not in slow]
+    if not slow or len(others) <= len(replies) / 2:
+        return record
+    if gbytes_per_s(others) < record.floor * len(others) / len(replies):
+        return record
+    detail = {**record.detail, "guilty": [[name, CLIENT] for name in slow], "shares": shares}
+    return record.model_copy(update={"reason": f"{', '.join(slow)}: {record.reason}", "detail": detail})
 
 
 def gbytes_per_s(replies: list[CheckpointReply]) -> float:

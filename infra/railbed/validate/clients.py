@@ -16,6 +16,8 @@ from railbed.text import shown
 from railbed.validate.node.mounts import mounted_as, wrong_mount
 from railbed.validate.validation_run import ValidationRun
 
+CLIENT = "storage client"
+"""The part that is to blame where one node does not see what others do, or is far slower than they."""
 CLIENT_STAT_S = 10.0
 """A filesystem in service answers a `stat -f` within milliseconds; MooseFS's client waits 5 s before it asks its master again."""
 

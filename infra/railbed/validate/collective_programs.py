@@ -28,6 +28,9 @@ RUNS = 2 * (COLLECTIVE_ITERATIONS + 2)
 (NVIDIA/nccl-tests, src/common.cu, BenchTime)."""
 CLEAN_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 JOB = "railbed-collectives"
+NETWORK_ONLY = ("NCCL_P2P_DISABLE=1", "NCCL_SHM_DISABLE=1", "NCCL_NVLS_ENABLE=0", "NCCL_COLLNET_ENABLE=0")
+"""No NVLink and no PCIe between GPUs, no memory of the host, no reduction in switches: what is left to NCCL is the
+network, also between the GPUs of one node (NCCL, "Environment Variables")."""
 LOG = "railbed-nccl."
 """How the names of NCCL's logs begin."""
 
@@ -71,14 +74,15 @@ def inside(
     *,
     nodes: Sequence[str] = (),
     reservation: str = "",
+    settings: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Runs a collective over the GPUs of a node, in one process; on each of ``nodes`` by itself, all at once, where the scheduler
-    starts it. Without ``nodes`` on the node where this runs.
+    starts it. Without ``nodes`` on the node where this runs. ``settings`` are NAME=VALUE of NCCL for it alone.
 
     The process gets none of the scheduler's variables: an MPI program that sees those of a step takes itself for a rank of the
     whole step, and here every node is a world of its own. Slurm's device cgroup is what gives it the GPUs.
     """
-    program = ("env", "-i", CLEAN_PATH, *_program(op, sizes, gpus=gpus))
+    program = ("env", "-i", CLEAN_PATH, *settings, *_program(op, sizes, gpus=gpus))
     end = ("timeout", "-k", "5", str(limit_s(machine, 1)))
     if not nodes:
         return (*end, *program)

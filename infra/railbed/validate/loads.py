@@ -15,6 +15,8 @@ from railbed.validate.validation_run import ValidationRun
 
 RANDOM, METADATA = "storage.random", "storage.metadata"
 CLAIMS = (RANDOM, METADATA)
+SLOW_MOST = 4
+"""Slow clients that are measured beside another one; of more, all are named."""
 COMPARED = ("create", "stat")
 """What clients are compared by of what they do with files. Deleting only clears away."""
 
@@ -31,6 +33,8 @@ class Load:
     """Client → why it took no part."""
     together_per_s: dict[str, float] = field(default_factory=dict)
     """``create``, ``stat`` → files of all clients a second, from the first one's begin to the last one's end, best round."""
+    beside_one: dict[str, float] = field(default_factory=dict)
+    """Client that was slow in every round → its smallest share of what one of the others does, only those two at once."""
     conditions: str = ""
     evidence: str = ""
 
@@ -44,6 +48,16 @@ class Load:
         ]
         names = [name for one in by_operation for name in one]
         return {name: min(one.get(name, 0.0) for one in by_operation) for name in dict.fromkeys(names)}
+
+    @property
+    def slow(self) -> list[str]:
+        """Who was below STORAGE_PEER_FLOOR in every round."""
+        return sorted(name for name, share in self.shares.items() if share < STORAGE_PEER_FLOOR)
+
+    @property
+    def few_slow(self) -> bool:
+        """Whether most clients are not slow, so that those who are can be named."""
+        return 2 * len(self.slow) < len(self.shares)
 
     @property
     def rates(self) -> dict[str, dict[str, float]]:
@@ -69,15 +83,33 @@ def run(validation: ValidationRun, claim: str, clients: Sequence[str], folder: s
     with watch(validation.remote, clients) as seen:
         for _ in range(STORAGE_ROUNDS):
             (_random if claim == RANDOM else _files)(validation, load, clients, folder)
-            if load.broken or min(load.shares.values(), default=0.0) >= STORAGE_PEER_FLOOR:
+            if load.broken or not load.slow:
                 break
+        load.beside_one = {} if load.broken else _beside_one(validation, load, claim, folder)
     load.conditions = words(seen.problems())
     kept: dict[str, Any] = {
-        "rounds": load.rounds, "together_per_s": load.together_per_s, "conditions": seen.plain(),
+        "rounds": load.rounds, "beside_one": load.beside_one, "together_per_s": load.together_per_s, "conditions": seen.plain(),
         "replies": [{name: asdict(one) for name, one in replies.items()} for replies in load.replies],
     }  # fmt: skip
     load.evidence = validation.keep(f"{place}/{claim.removeprefix('storage.')}.json", kept)
     return load
+
+
+def _beside_one(validation: ValidationRun, load: Load, claim: str, folder: str) -> dict[str, float]:
+    """Each slow client, of few, beside the fastest alone: one that is slow there too is slow by itself, and not for what servers
+    and network leave it where all are at once."""
+    if not load.few_slow or len(load.slow) > SLOW_MOST:
+        return {}
+    partner = max(load.shares, key=lambda name: load.shares[name])
+    found: dict[str, float] = {}
+    for name in load.slow:
+        validation.say(f"{claim}: {name} beside {partner} alone")
+        pair = Load()
+        (_random if claim == RANDOM else _files)(validation, pair, [name, partner], folder)
+        load.replies += pair.replies
+        if name in pair.shares and not pair.broken:
+            found[name] = pair.shares[name]
+    return found
 
 
 def _start(

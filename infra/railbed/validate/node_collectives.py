@@ -1,14 +1,15 @@
-"""The claims ``gpu.all_reduce``, ``gpu.all_gather``, ``gpu.reduce_scatter``, ``gpu.alltoall``: each of these collectives over
-the GPUs of each node by itself, all nodes side by side.
+"""Collectives over the GPUs of each node by itself, all nodes side by side: the claims ``gpu.all_reduce``, ``gpu.all_gather``,
+``gpu.reduce_scatter``, ``gpu.alltoall``, and what ``card_collectives`` asks of them.
 
-They are what NVLink and the switches of a node carry together; ``gpu.p2p`` speaks of its pairs, ``collective.*`` of the fabric.
+Those four are what NVLink and the switches of a node carry together; ``gpu.p2p`` speaks of its pairs, ``collective.*`` of the
+fabric.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from railbed import ended
 from railbed.claims import Judged
@@ -21,7 +22,7 @@ from railbed.parse import nccl_tests
 from railbed.run import Result
 from railbed.validate import collective_programs, gpus
 from railbed.validate.answers import disturbed
-from railbed.validate.collective_table import gating_size, judged_table, missed, sizes_of
+from railbed.validate.collective_table import case_of, gating_size, judged_table, missed, sizes_of
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
@@ -31,15 +32,51 @@ Questions = dict[str, Question]
 """By node."""
 
 
+@dataclass(frozen=True)
+class Test:
+    """A collective over the GPUs of one node."""
+
+    claim: str
+    op: str
+    settings: tuple[str, ...] = ()
+    """NAME=VALUE of NCCL for it alone."""
+    by_cards: bool = False
+    """Whether each byte between two GPUs crosses the node's cards; else none does."""
+
+    @property
+    def name(self) -> str:
+        return self.claim.removeprefix("gpu.")
+
+    def case(self, machine: Machine, count: int) -> Case:
+        """What runs over so many GPUs, for the judge. Raises UnprovenError without a rate of the cards that it takes."""
+        if not self.by_cards:
+            # No byte of it crosses a rail.
+            return Case(
+                collective=self.op, nodes=1, ranks=count, domains=1, rails=0, rail_gbytes_per_s=float("inf")
+            )
+        return case_of(self.op, 1, machine).model_copy(
+            update={"domains": count, "in_network_reduction": False}
+        )
+
+
+NVLINK = tuple(Test(f"gpu.{op}", op) for op in GATED)
+
+
 def run(validation: ValidationRun) -> None:
-    """Measures every node that can take a step, one collective after the other; those below their floor again."""
-    asked = {op: validation.scope.get(_claim(op)) for op in GATED if validation.scope.asks(_claim(op))}
+    """The collectives that NVLink carries."""
+    measure(validation, NVLINK, {})
+
+
+def measure(validation: ValidationRun, tests: Sequence[Test], known: Mapping[str, str]) -> None:
+    """Measures every node that can take a step, one collective after the other; those below their floor again. ``known``: node →
+    why it cannot."""
+    asked = {test: validation.scope.get(test.claim) for test in tests if validation.scope.asks(test.claim)}
     if not asked:
         return
     validation.refresh()
     names = {one.node for questions in asked.values() for one in questions}
-    obstacles = {node: gpus.obstacle(validation, node) for node in sorted(names)}
-    for op, questions in asked.items():
+    obstacles = {node: known.get(node) or gpus.obstacle(validation, node) for node in sorted(names)}
+    for test, questions in asked.items():
         machines: dict[str, Questions] = {}
         for question in questions:
             if reason := obstacles[question.node]:
@@ -49,18 +86,14 @@ def run(validation: ValidationRun) -> None:
         for key, of_machine in machines.items():
             for nodes in gpus.together(validation, list(of_machine)):
                 group = {name: of_machine[name] for name in nodes}
-                silent = _tries(validation, validation.contract.machine(key), op, group)
+                silent = _tries(validation, validation.contract.machine(key), test, group)
                 # The next collective would hang or crash there as this one did, and cost its time limit again.
                 obstacles |= {
-                    name: f"blocked by {_claim(op)} on {name}, which gave no result" for name in silent
+                    name: f"blocked by {test.claim} on {name}, which gave no result" for name in silent
                 }
 
 
-def _claim(op: str) -> str:
-    return f"gpu.{op}"
-
-
-def _tries(validation: ValidationRun, machine: Machine, op: str, questions: Questions) -> list[str]:
+def _tries(validation: ValidationRun, machine: Machine, test: Test, questions: Questions) -> list[str]:
     """Runs it on these nodes, and again where one is below its floor or bad conditions left one open; returns the nodes that
     gave no result.
 
@@ -71,7 +104,7 @@ def _tries(validation: ValidationRun, machine: Machine, op: str, questions: Ques
     while pending:
         attempt += 1
         asked = {name: questions[name] for name in pending}
-        records, disturbances = _start(validation, machine, op, asked, attempt)
+        records, disturbances = _start(validation, machine, test, asked, attempt)
         for name, record in records.items():
             below, conditions = missed(record), disturbances.get(name, "")
             missed_times[name] += below and not conditions
@@ -88,7 +121,7 @@ def _tries(validation: ValidationRun, machine: Machine, op: str, questions: Ques
 
 
 def _start(
-    validation: ValidationRun, machine: Machine, op: str, questions: Questions, attempt: int
+    validation: ValidationRun, machine: Machine, test: Test, questions: Questions, attempt: int
 ) -> tuple[dict[str, Judged], dict[str, str]]:
     """One start on all of the nodes: verdicts of those that printed a table, and node → what was wrong with its conditions.
 
@@ -97,13 +130,13 @@ def _start(
     nodes, claim = list(questions), next(iter(questions.values())).claim
     sizes, count = sizes_of(machine, claim), validation.node(nodes[0]).gpus
     again = f", try {attempt}" if attempt > 1 else ""
-    validation.say(f"{op} over the {count} GPUs of each of {len(nodes)} nodes{again}")
+    validation.say(f"{test.name} over the {count} GPUs of each of {len(nodes)} nodes{again}")
     with watch(validation.remote, nodes) as seen:
-        results = _results(validation, machine, op, count, sizes, nodes)
+        results = _results(validation, machine, test, count, sizes, nodes)
     disturbances = {name: found for name in nodes if (found := words(seen.problems([name])))}
     suffix = f"-{attempt}" if attempt > 1 else ""
     # Its first node tells one start from another: a reservation's border splits the nodes of a machine.
-    name = f"gpus/{op}-{nodes[0]}{suffix}"
+    name = f"gpus/{test.name}-{nodes[0]}{suffix}"
     text = "\n".join(result.stdout for result in results.values())
     evidence = validation.keep(f"{name}.txt", text)
     validation.keep(f"{name}.conditions.json", seen.plain())
@@ -114,37 +147,42 @@ def _start(
         table.nodes[0]: table
         for place, result in results.items()
         for table in nccl_tests.read(result.stdout).tables
-        if table.collective == op and table.rows and len(table.nodes) == 1
+        if table.collective == test.op and table.rows and len(table.nodes) == 1
         if place not in questions or table.nodes == [place]
     }
     records = {}
     for node, question in questions.items():
         if node not in tables or question.claim.expectation is None:
-            validation.answers.why(_claim(op), _silence(op, node, results), [node])
+            validation.answers.why(test.claim, _silence(test.op, node, results), [node])
             continue
-        # No byte of it crosses a rail.
-        case = Case(collective=op, nodes=1, ranks=count, domains=1, rails=0, rail_gbytes_per_s=float("inf"))
+        case = test.case(machine, count)
         record = judged_table(tables[node], question, [node], case, gating_size(machine, question.claim))
         records[node] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
     return records, disturbances
 
 
 def _results(
-    validation: ValidationRun, machine: Machine, op: str, count: int, sizes: tuple[int, ...], nodes: list[str]
+    validation: ValidationRun,
+    machine: Machine,
+    test: Test,
+    count: int,
+    sizes: tuple[int, ...],
+    nodes: list[str],
 ) -> Mapping[str, Result]:
     """Where the program was started → how that ended: on the controller for all nodes, or on each node."""
     if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
         controller = validation.scheduler.controller
         argv = collective_programs.inside(
-            machine, op, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
-        )
+            machine, test.op, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes),
+            settings=test.settings,
+        )  # fmt: skip
         limit_s = collective_programs.limit_s(machine, len(nodes)) + STEP_WAIT_S
         return {
             controller: validation.remote.run(
                 controller, argv, timeout_s=limit_s, check=False, keep_bytes=FABRIC_OUTPUT_BYTES
             )
         }
-    argv = collective_programs.inside(machine, op, count, sizes)
+    argv = collective_programs.inside(machine, test.op, count, sizes, settings=test.settings)
     limit_s = collective_programs.limit_s(machine, 1) + STEP_WAIT_S
     return validation.remote.each(
         nodes, lambda name: validation.remote.run(name, argv, timeout_s=limit_s, check=False)

@@ -21,6 +21,7 @@ from railbed.validate import (
     acceptance,
     between,
     cabling,
+    card_collectives,
     certificate,
     checkpoint,
     collectives,
@@ -66,6 +67,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.RAILS.step, rails.run),
     (measurements.PATHS.step, between.run),
     (measurements.COLLECTIVES.step, collectives.run),
+    (measurements.CARD_COLLECTIVES.step, card_collectives.run),
     (measurements.PORT_COUNTERS.step, port_errors.PORTS.run),
     (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
@@ -110,7 +112,7 @@ def run(
         # A pattern that leaves everything, such as that of drift, writes as much as none.
         part = bool(quick or only or (claim or "").strip("*"))
         space.require(work.reports, len(only or contract.nodes), part=part, undone="measured")
-    open_files.require(len(contract.nodes))
+    open_files.require(len(contract.nodes), undone="measured")
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
     if scope.whole and not before and (old := unfinished.interrupted(work, datetime.now(UTC))):

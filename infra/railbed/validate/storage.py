@@ -9,11 +9,11 @@ from typing import Any
 from railbed import ended
 from railbed.claims import WORKERS, Judged, Verdict
 from railbed.contract import Filesystem, further
-from railbed.defaults import STORAGE_PEERS_LEAST, STORAGE_TIMEOUT_S
+from railbed.defaults import STORAGE_PEER_FLOOR, STORAGE_PEERS_LEAST, STORAGE_TIMEOUT_S
 from railbed.run import TIMED_OUT
 from railbed.validate import fio, lnet, loads, old_folders, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
-from railbed.validate.clients import Client, Seen, outage, probe, unreachable
+from railbed.validate.clients import CLIENT, Client, Seen, outage, probe, unreachable
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
@@ -26,8 +26,6 @@ STORAGE_CLEAR_S = 60.0
 
 WRITE, READ, SERVERS = "storage.write", "storage.read", "storage.servers"
 PATTERN = "storage.*"
-CLIENT = "storage client"
-"""The part that is to blame where one node does not see what others do."""
 FILESYSTEM = ("", servers.SERVER)
 """What is to blame where the client, another one and a server cannot be separated."""
 
@@ -138,7 +136,9 @@ class Trial:
                 path = lnet.CLAIM + self.suffix
                 before = lnet.read_counters(self.validation, self.well, path)
                 with watch(self.validation.remote, self.well) as seen:
-                    self.moved = transfers.run(self.validation, self.well, folder, self.probe_clients)
+                    self.moved = transfers.run(
+                        self.validation, self.well, folder, self.probe_clients, self.slow
+                    )
                 self.network = lnet.Counters(before, lnet.read_counters(self.validation, list(before), path))
                 if self.asks(SERVERS) and not outage(self.clients):
                     files = [f"{folder}/{one}" for one, wrote in self.moved.writes.items() if wrote.transfer]
@@ -151,6 +151,18 @@ class Trial:
             kept = {**self.moved.plain(), "conditions": seen.plain(), "lnet": self.network.plain()}
             self.evidence = self.validation.keep(f"{self.place}/rates.json", kept)
             again = bool(self.conditions) and self._misses() and patience.pause(self.conditions)
+
+    def slow(self, verb: str, rates: dict[str, float]) -> list[str]:
+        """Who is below the floor, slowest first; nobody where more than half are: that is no client's pause."""
+        floors = [
+            one.claim.expectation.floor
+            for one in self.questions(WRITE if verb == "writes" else READ)
+            if one.claim.expectation and one.claim.expectation.floor
+        ]
+        below = sorted(
+            (name for name, rate in rates.items() if floors and rate < max(floors)), key=rates.__getitem__
+        )
+        return below if 2 * len(below) <= len(rates) else []
 
     def folder(self, parts: Sequence[str] = ()) -> tuple[str, str] | None:
         """A client and a folder that it made, with ``parts`` in it; one that cannot is broken."""
@@ -212,9 +224,20 @@ def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged
     if unknown or not rates:
         return judged(question, Verdict.UNPROVEN, _open(unknown), evidence=trial.evidence)
     slowest = min(rates, key=lambda name: rates[name])
-    detail = {"clients": rates, "slowest": slowest}
+    detail: dict[str, Any] = {"clients": rates, "slowest": slowest}
     record = against_floor(question, rates[slowest], evidence=trial.evidence, detail=detail)
-    return disturbed(record, trial.conditions)
+    return disturbed(_naming(record, rates), trial.conditions)
+
+
+def _naming(record: Judged, rates: dict[str, float]) -> Judged:
+    """The verdict with the clients that are slow, where most of the others, of enough to tell, hold the floor."""
+    if record.verdict is not Verdict.FAIL or record.floor is None or len(rates) < STORAGE_PEERS_LEAST:
+        return record
+    slow = [name for name, rate in rates.items() if rate < record.floor]
+    if not slow or 2 * len(slow) >= len(rates):
+        return record
+    detail = {**record.detail, "guilty": [[name, CLIENT] for name in slow]}
+    return record.model_copy(update={"reason": f"{', '.join(slow)}: {record.reason}", "detail": detail})
 
 
 def _load(trial: Trial, claim: str) -> loads.Load:
@@ -264,9 +287,15 @@ def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:
     }  # fmt: skip
     record = against_floor(question, shares[slowest], evidence=load.evidence, detail=detail)
     if record.verdict is Verdict.FAIL:
-        slow = [name for name, share in shares.items() if record.floor is not None and share < record.floor]
-        reason = f"{', '.join(slow)}: {record.reason}"
-        detail["guilty"] = [[name, CLIENT] for name in slow]
+        reason = f"{', '.join(load.slow)}: {record.reason}"
+        slow = load.slow if load.few_slow else []
+        named = [name for name in slow if load.beside_one.get(name, 0.0) < STORAGE_PEER_FLOOR]
+        if slow and not named:
+            reason += "; beside one other client alone they are no slower than it: servers or network leave them less"
+        detail |= {
+            "guilty": [[name, CLIENT] for name in named] or [list(FILESYSTEM)],
+            "beside_one": load.beside_one,
+        }
         record = record.model_copy(update={"reason": reason, "detail": detail})
     return disturbed(record, load.conditions)
 

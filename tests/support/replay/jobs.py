@@ -13,6 +13,7 @@ from tests.support.replay.rails import Fabric
 
 from railbed.contract import Contract
 from railbed.laws.bandwidth import COLLECTIVES
+from railbed.validate.collective_programs import NETWORK_ONLY
 
 NCCL = {name: template(f"nccl-{name}.log") for name in ("infiniband", "efa", "sockets")}
 RANKS = 8
@@ -53,7 +54,8 @@ class Jobs:
         self.contract, self.cluster, self.fabric = contract, cluster, fabric
         self.rules: list[dict[str, Any]] = table.get("collectives", [])
         self.in_nodes: list[dict[str, Any]] = table.get("inside", [])
-        """The same of nodes by themselves, ``{op, node, share, below | wrong | code, err, out, cut}``; node ``all`` is each."""
+        """The same of nodes by themselves, ``{op, node, share, below | wrong | code, err, out, cut}``; node ``all`` is each.
+        Those with ``network`` are of a node whose GPUs have nothing but cards between them."""
         self.network: dict[str, str] = table.get("nccl", {})
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
         self.gpu_rules: list[dict[str, Any]] = table.get("gpus", [])
@@ -91,15 +93,24 @@ class Jobs:
         op, sizes = program.rpartition("/")[2].removesuffix("_perf"), _sizes(words)
         assert "--label" in words and "--ntasks-per-node=1" in words and f"--gpus-per-node={RANKS}" in words
         assert words[words.index("-g") + 1] == str(RANKS) and words[words.index("env") :][1] == "-i"
-        code, said, err = 0, "", ""
+        by_cards, code, said, err = set(NETWORK_ONLY) <= set(words), 0, "", ""
         for task, name in enumerate(nodes):
-            mine = (one for one in self.in_nodes if one["node"] in (name, "all") and one.get("op", op) == op)
-            rule = next(mine, {})
+            rule = next((one for one in self.in_nodes if self._inside(one, name, op, by_cards=by_cards)), {})
             code, err = max(code, int(rule.get("code", 0))), err + rule.get("err", "")
-            text = rule.get("out", "") if rule.get("code") else self._table(op, sizes, [name], rule)
+            text = (
+                rule.get("out", "")
+                if rule.get("code")
+                else self._table(op, sizes, [name], rule, by_cards=by_cards)
+            )
             text = text[: int(len(text) * rule.get("cut", 1.0))]
             said += "".join(f"{task}: {line}\n" for line in text.splitlines())
         return code, said, err
+
+    @staticmethod
+    def _inside(rule: dict[str, Any], name: str, op: str, *, by_cards: bool) -> bool:
+        """Whether a rule of nodes by themselves is of this one."""
+        of_it = rule["node"] in (name, "all") and rule.get("op", op) == op
+        return of_it and rule.get("network", False) == by_cards
 
     def gpus(self, words: list[str]) -> Said:
         """One step of the probe of GPUs; `gpu_programs.py` has the rules."""
@@ -137,12 +148,14 @@ class Jobs:
             direct="" if way == "no gpudirect" else "/GDRDMA",
         )  # fmt: skip
 
-    def _row(self, op: str, size: int, largest: int, nodes: list[str], rule: dict[str, Any]) -> str:
+    def _row(
+        self, op: str, size: int, largest: int, nodes: list[str], rule: dict[str, Any], *, by_cards: bool
+    ) -> str:
         """A size by the rate of the largest one, and a time that no message undercuts (built)."""
         k, n = len(nodes), RANKS * len(nodes)
-        whole = HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k] * (
-            self.fabric.share(nodes) if k > 1 else 1.0
-        )
+        healthy = HEALTHY[self.cluster]
+        whole = healthy["network_only_gbytes_per_s"] if by_cards else healthy["busbw_gbytes_per_s"][op][k]
+        whole *= self.fabric.share(nodes) if by_cards or k > 1 else 1.0
         whole *= rule.get("share", 1.0) if size < rule.get("below", size + 1) else 1.0
         busbw = whole * size / (size + LATENCY_BYTES) * (largest + LATENCY_BYTES) / largest
         algbw = busbw / ((2 if op == "all_reduce" else 1) * (n - 1) / n)
@@ -150,13 +163,15 @@ class Jobs:
         redop = "sum" if op in ("all_reduce", "reduce_scatter") else "none"
         return f"{size:12d} {size // 4:13d}     float {redop:>7s}      -1 {half} {half}\n"
 
-    def _table(self, op: str, sizes: list[int], nodes: list[str], rule: dict[str, Any]) -> str:
+    def _table(
+        self, op: str, sizes: list[int], nodes: list[str], rule: dict[str, Any], *, by_cards: bool = False
+    ) -> str:
         ranks = "".join(
             f"#  Rank {at * RANKS + gpu:2d} Group  0 Pid {3000 + gpu:6d} on {name:>10s} device {gpu:2d} "
             f"[0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
             for at, name in enumerate(nodes) for gpu in range(RANKS)
         )  # fmt: skip
-        rows = [self._row(op, size, sizes[-1], nodes, rule) for size in sizes]
+        rows = [self._row(op, size, sizes[-1], nodes, rule, by_cards=by_cards) for size in sizes]
         wrong = "FAILED" if rule.get("wrong") else "OK"
         foot = f"# Out of bounds values : {rule.get('wrong', 0)} {wrong}\n# Avg bus bandwidth    : 0\n#\n"
         return (

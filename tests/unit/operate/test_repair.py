@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
 from railbed.operate import repair
+from railbed.validate.open_files import BESIDE, PER_NODE
 from railbed.validate.room import REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
 
 NODE = "h100-1"
@@ -185,3 +187,15 @@ def test_a_disk_that_is_too_full_for_its_report_is_told_before_the_node_is_touch
     assert not work.journal_file.exists()
     free += 1
     assert run(contract, work).verdict is Verdict.PASS
+
+
+def test_too_few_open_files_are_told_before_the_node_is_touched(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = BESIDE + PER_NODE * len(contract.nodes)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, wanted - 1))
+    with pytest.raises(RailbedError, match="nothing was changed") as refused:
+        run(contract, work)
+    assert refused.value.code == "OPEN_FILES"
+    assert (world.order, world.drained, world.reserved) == ([], {}, set())
+    assert not work.journal_file.exists()

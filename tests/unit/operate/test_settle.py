@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from railbed.operate import breaker, picture, settle, standing
 from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
 from railbed.parse.slurm import Reservation
+from railbed.validate.open_files import BESIDE, PER_NODE
 from railbed.validate.room import REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
 
 NODE = "h100-1"
@@ -281,3 +283,15 @@ def test_a_disk_that_is_too_full_for_its_reports_is_told_before_a_node_is_touche
     assert (world.order, world.drained, events(work)) == ([], {NODE: FAILED}, before)
     free += 1
     assert run(contract, work)[NODE].verdict is Verdict.PASS
+
+
+def test_too_few_open_files_are_told_before_a_node_is_touched(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(world, work)
+    before, wanted = events(work), BESIDE + PER_NODE * len(contract.nodes)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, wanted - 1))
+    with pytest.raises(RailbedError, match="nothing was changed") as refused:
+        run(contract, work)
+    assert refused.value.code == "OPEN_FILES"
+    assert (world.order, world.drained, events(work)) == ([], {NODE: FAILED}, before)

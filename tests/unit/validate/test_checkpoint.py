@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import loaded_reading
 
+from railbed.blame import culprits
 from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
@@ -156,6 +157,20 @@ def test_too_slow_fails_and_the_last_node_counts(validation: Any) -> None:
         Verdict.PASS,
     )
     assert found["storage.checkpoint"].measured == pytest.approx(912 / 13)
+
+
+def test_a_node_that_held_up_all_others_is_named_and_the_servers_are_not(validation: Any) -> None:
+    late = reply(NODES[0], 100, 111) + reply(NODES[1], 100, 111) + reply(NODES[2], 100, 160)
+    found, _ = validation({"write": late, "read": replies(10)})
+    record = found["storage.checkpoint"]
+    assert record.verdict is Verdict.FAIL and record.reason.startswith("h100-2: 15.2 GB/s is below the floor")
+    assert {(one.node, one.part) for one in culprits([record])} == {("h100-2", "storage client")}
+
+
+def test_where_the_others_are_slow_too_no_node_is_named(validation: Any) -> None:
+    late = reply(NODES[0], 100, 115) + reply(NODES[1], 100, 115) + reply(NODES[2], 100, 190)
+    record = validation({"write": late, "read": replies(10)})[0]["storage.checkpoint"]
+    assert {(one.node, one.part) for one in culprits([record])} == {("", "storage")}
 
 
 @pytest.mark.refutes("storage.restore")

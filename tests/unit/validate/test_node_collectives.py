@@ -14,7 +14,7 @@ from railbed.contract import Contract
 from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
 from railbed.run import Result
-from railbed.validate import node_collectives
+from railbed.validate import card_collectives, node_collectives
 from railbed.validate.answers import Answers
 from railbed.validate.scope import select
 from railbed.validate.validation_run import ValidationRun
@@ -22,6 +22,18 @@ from railbed.validate.validation_run import ValidationRun
 NODES = [f"h100-{at}" for at in range(4)]
 SIZE = 8 << 30
 FLOOR = 454.8
+REACH = Expectation(
+    unit="GB/s",
+    bound=480.0,
+    expected=479.7,
+    floor=FLOOR,
+    basis="measured",
+    size_bytes=SIZE,
+    derivation=["test"],
+)
+OVER_CARDS = Expectation(
+    unit="GB/s", bound=50.0, expected=46.4, floor=36.0, basis="derived", size_bytes=SIZE, derivation=["test"]
+)
 Found = dict[str, Judged]
 HEAD = f"""# nccl-tests version 2.16.3 nccl-headers=22707 nccl-library=22707
 # Collective test starting: {{op}}_perf
@@ -62,6 +74,10 @@ class Nodes:
         self.starts: list[tuple[str, str]] = []
         self.seen = dict.fromkeys(NODES, 0)
         self.speaks_as: dict[str, str] = {}
+        self.claim = ""
+        self.stage = node_collectives.run
+        self.reach = REACH
+        self.dead_rails: dict[str, str] = {}
 
     def _told(self, op: str, node: str) -> str:
         rates = self.busbw.get(node, [479.7])
@@ -101,17 +117,11 @@ class Nodes:
     def records(
         self, scheduler: str = "slurm", reserved: frozenset[str] = frozenset(), ops: tuple[str, ...] = GATED
     ) -> list[Judged]:
-        reach = Expectation(
-            unit="GB/s",
-            bound=480.0,
-            expected=479.7,
-            floor=FLOOR,
-            basis="measured",
-            size_bytes=SIZE,
-            derivation=["test"],
-        )
         roles = ["compute", "spare"]
-        claims = [Claim(id=f"gpu.{op}", statement="", roles=roles, expectation=reach) for op in ops]
+        claims = [
+            Claim(id=self.claim or f"gpu.{op}", statement="", roles=roles, expectation=self.reach)
+            for op in ops
+        ]
         nodes = [n.model_copy(update={"gpus": 8}) if n.rails else n for n in self.contract.nodes]
         made = self.contract.model_copy(update={"claims": claims, "scheduler": scheduler, "nodes": nodes})
         remote = self.fake_remote(self._answer)
@@ -119,7 +129,8 @@ class Nodes:
         validation = ValidationRun(made, remote, scope, Answers(scope), self.folder, lambda _: None)
         validation.scheduler = Scheduler(remote) if scheduler == "slurm" else None
         validation.reserved = reserved
-        node_collectives.run(validation)
+        validation.dead_rails = self.dead_rails
+        self.stage(validation)
         return validation.answers.complete()
 
 
@@ -243,3 +254,50 @@ def test_a_crash_on_one_node_is_its_own(nodes: Nodes) -> None:
 def test_a_program_that_prints_nothing_is_unproven(nodes: Nodes) -> None:
     nodes.silent["h100-0"] = (0, "")
     assert "printed no result on h100-0" in nodes.run()["h100-0"].reason
+
+
+@pytest.fixture
+def cards(nodes: Nodes) -> Nodes:
+    """The stage that leaves the GPUs of a node nothing but its cards, on eight rails of 400 Gb/s."""
+    rates = {
+        "transport": "infiniband",
+        "rails": 8,
+        "nics_per_rail": 1,
+        "nic_gbps": 400.0,
+        "collective_ranks_per_node": 8,
+    }
+    machines = [one.model_copy(update=rates) for one in nodes.contract.machines]
+    nodes.contract = nodes.contract.model_copy(update={"machines": machines})
+    nodes.claim, nodes.stage, nodes.reach = card_collectives.CLAIM, card_collectives.run, OVER_CARDS
+    nodes.busbw = {name: [46.4] for name in NODES}
+    return nodes
+
+
+def test_over_cards_alone_nvlink_shared_memory_and_the_switches_reduction_are_off(cards: Nodes) -> None:
+    found = cards.run()
+    assert {one.verdict for one in found.values()} == {Verdict.PASS} and sorted(found) == NODES
+    ((_, line),) = cards.starts
+    off = "NCCL_P2P_DISABLE=1 NCCL_SHM_DISABLE=1 NCCL_NVLS_ENABLE=0 NCCL_COLLNET_ENABLE=0"
+    assert f"{off} /opt/railbed/nccl-tests/bin/all_reduce_perf -b {SIZE}" in line
+    assert found["h100-0"].detail["rails_proven"] == 8 and "network_only" in found["h100-0"].evidence
+
+
+@pytest.mark.refutes("gpu.network_only")
+def test_a_node_that_is_slow_by_its_cards_fails_alone(cards: Nodes) -> None:
+    cards.busbw["h100-2"], cards.wrong["h100-3"] = [20.7], 4
+    found = cards.run()
+    assert [name for name, one in found.items() if one.verdict is Verdict.FAIL] == ["h100-2", "h100-3"]
+    assert "20.7 GB/s" in found["h100-2"].reason and "wrong data" in found["h100-3"].reason
+    assert len(cards.starts) == COLLECTIVE_TRIES
+
+
+def test_more_than_cards_carry_shows_that_nvlink_was_on(cards: Nodes) -> None:
+    cards.busbw["h100-1"] = [479.7]
+    assert cards.run()["h100-1"].verdict is Verdict.UNPROVEN
+
+
+def test_over_a_rail_that_carries_nothing_it_is_not_started(cards: Nodes) -> None:
+    cards.dead_rails = {"h100-0": "blocked by fabric.rail.3.bandwidth on h100-0"}
+    found = cards.run()
+    assert found["h100-0"].verdict is Verdict.UNPROVEN and "fabric.rail.3" in found["h100-0"].reason
+    assert all("h100-0" not in line for _, line in cards.starts)

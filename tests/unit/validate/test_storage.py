@@ -237,6 +237,68 @@ def test_a_slow_rate_beside_load_proves_nothing(cluster: Cluster, monkeypatch: p
     assert found["storage.write"].reason.startswith("conditions: ")
 
 
+def slowly(seconds: float) -> Result:
+    return Result((), 0, json.dumps({**GOOD, "seconds": seconds}), "")
+
+
+@pytest.mark.refutes("storage.write", "storage.read")
+@pytest.mark.parametrize("verb", ["write", "read"])
+def test_one_client_below_the_floor_in_all_tries_is_named(cluster: Cluster, verb: str) -> None:
+    cluster.transfer = {("h100-2", verb): slowly(5.0)}
+    found = cluster.run(f"storage.{verb}")[f"storage.{verb}"]
+    assert found.verdict is Verdict.FAIL and found.reason.startswith("h100-2: 3.355 MB/s is below the floor")
+    assert cluster.blamed() == {("h100-2", "storage client")}
+    tries = json.loads((cluster.folder / "evidence/storage/rates.json").read_text())["tries"]
+    assert len(tries[f"{verb}s"]["h100-2"]) == 3
+    asked = [line for node, line in cluster.remote.commands if node == "h100-2" and f" {verb} " in line]
+    assert len(asked) == 3
+    # Its cache would answer a second time.
+    assert len(set(asked)) == (3 if verb == "read" else 1)
+
+
+def test_half_of_the_clients_below_the_floor_name_nobody(cluster: Cluster) -> None:
+    cluster.transfer = {(node, "write"): slowly(5.0) for node in NODES[:2]}
+    assert cluster.run("storage.write")["storage.write"].verdict is Verdict.FAIL
+    assert cluster.blamed() == {("", "storage")}
+
+
+@pytest.mark.parametrize("verb", ["write", "read"])
+def test_a_pause_of_a_server_accuses_nobody(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    answer, seen = cluster.answer, list[str]()
+
+    def paused(node: str, line: str) -> Result:
+        if node == "h100-1" and f" {verb} " in line:
+            seen.append(line)
+            return slowly(5.0) if len(seen) == 1 else slowly(0.5)
+        return answer(node, line)
+
+    monkeypatch.setattr(cluster.remote, "answer", paused)
+    found = cluster.run(f"storage.{verb}")[f"storage.{verb}"]
+    assert (found.verdict, len(seen)) == (Verdict.PASS, 2)
+    assert found.detail["clients"]["h100-1"] == pytest.approx(STORAGE_PROBE_BYTES / 1e6 / 0.5)
+
+
+@pytest.mark.refutes("storage.read")
+def test_other_bytes_in_a_second_try_count_as_in_the_first(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, seen = cluster.answer, list[str]()
+
+    def changed(node: str, line: str) -> Result:
+        if node == "h100-1" and " read " in line:
+            seen.append(line)
+            other = json.dumps({**GOOD, "seconds": 6.0, "sha256": "f" * 64})
+            return slowly(5.0) if len(seen) == 1 else Result((), 0, other, "")
+        return answer(node, line)
+
+    monkeypatch.setattr(cluster.remote, "answer", changed)
+    found = cluster.run("storage.*")
+    assert found["storage.servers"].verdict is Verdict.FAIL
+    assert "h100-1 reads other bytes than h100-3 wrote" in found["storage.servers"].reason
+
+
 def test_a_broken_client_blocks_the_checkpoint_and_nobody_else_is_blamed(cluster: Cluster) -> None:
     claim = Claim(id="storage.checkpoint", statement="", roles=[], expectation=expectation("GB/s", 1.0))
     sized = claim.model_copy(

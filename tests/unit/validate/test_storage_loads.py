@@ -124,6 +124,27 @@ def test_a_client_that_is_slow_in_every_round_is_to_blame(cluster: Loaded, claim
     assert cluster.blamed() == {("h100-2", "storage client")}
 
 
+@pytest.mark.refutes("storage.random", "storage.metadata")
+@pytest.mark.parametrize(("claim", "starts"), [(RANDOM, 3), (METADATA, 9)])
+def test_a_client_that_is_slow_among_all_alone_accuses_servers_and_network(
+    cluster: Loaded, claim: str, starts: int
+) -> None:
+    cluster.factors = {"h100-2": [0.2] * starts + [1.0]}
+    found = cluster.run(claim)[claim]
+    assert found.verdict is Verdict.FAIL and "beside one other client alone" in found.reason
+    assert found.detail["beside_one"] == {"h100-2": pytest.approx(1.0)}
+    assert cluster.blamed() == {("", "storage")}
+    beside = [node for node, _ in cluster.jobs][starts * len(NODES) :]
+    assert set(beside) == {"h100-2", "h100-0"}, "one other, and nobody else"
+
+
+def test_half_of_the_clients_slow_name_nobody(cluster: Loaded) -> None:
+    cluster.factors = {"h100-1": [0.1], "h100-2": [0.1]}
+    assert cluster.run(RANDOM)[RANDOM].verdict is Verdict.FAIL
+    assert len(cluster.jobs) == 3 * len(NODES), "and none is measured beside another"
+    assert cluster.blamed() == {("", "storage")}
+
+
 def test_a_client_that_is_slow_once_is_not(cluster: Loaded) -> None:
     cluster.factors = {"h100-2": [0.1, 1.0]}
     found = of(cluster, RANDOM)
