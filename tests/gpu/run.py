@@ -113,7 +113,7 @@ def suite(wanted: dict[str, Any], kept: Outputs) -> None:
 def performance(python: str, count: int, kept: Outputs) -> None:
     """The probe of GPUs: rates, pairs, equal results."""
     argv = [python, "-", "--device", "cuda", "--gpus", str(count), "--measure", MEASURED]
-    result = asked(argv, stdin=gpus.PROBE.read_bytes(), timeout_s=gpus.GPU_PROBE_S["cuda"])
+    result = asked(argv, stdin=gpus.PROBE.encode(), timeout_s=gpus.GPU_PROBE_S["cuda"])
     if not result.ok or not result.stdout.strip():
         kept.lacking.append(f"GPU performance: {ended.why(result, 'the probe of GPUs', 'this machine')}")
         return

@@ -12,7 +12,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.run import Result
 from railbed.validate import gpus
 from railbed.validate.answers import Answers
-from railbed.validate.node import gpu_probe
+from railbed.validate.node import gpu_lines
 from railbed.validate.scope import select
 from railbed.validate.validation_run import ValidationRun
 
@@ -57,7 +57,7 @@ def part(node: str, gpus: int = 8, **changes: dict[str, Any]) -> dict[str, Any]:
 
 def text(*parts: dict[str, Any]) -> str:
     """What the program prints of it."""
-    return "".join(f"{line}\n" for one in parts for line in gpu_probe.lines(one))
+    return "".join(f"{line}\n" for one in parts for line in gpu_lines.lines(one))
 
 
 def healthy(*without: str, **changed: dict[str, Any]) -> str:

@@ -15,6 +15,13 @@ PROGRAMS = Path(__file__).parents[2] / PACKAGE
 SUITE_ENDED = '[ "$code" -le 1 ] || [ "$code" -eq 5 ]'
 """Whether the suite came to its end with this exit status of pytest: 1 means that a check failed, 5 that none was selected, and
 both are results."""
+LOAD = """import sys, types
+for _name, _text in {texts!r}.items():
+    sys.modules[_name] = types.ModuleType(_name)
+    exec(compile(_text, _name, "exec"), vars(sys.modules[_name]))
+exec(compile({text!r}, {name!r}, "exec"))
+"""
+"""One text of a program and the modules that it imports, which are then in none of the interpreter's folders."""
 EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
 
 
@@ -24,6 +31,12 @@ def suite_command(timeout_s: float) -> str:
         f'timeout -k 2 {timeout_s:g} python3 -m pytest -q -c /dev/null --rootdir "$folder" -p no:cacheprovider '
         f"--hosts=local:// {PACKAGE}"
     )
+
+
+def in_one_text(program: str, *imported: str) -> str:
+    """A program for the standard input of Python, with the modules of its folder that it imports, each after those it needs."""
+    texts = {f"{PACKAGE.replace('/', '.')}.{one}": (PROGRAMS / f"{one}.py").read_text() for one in imported}
+    return LOAD.format(texts=texts, text=(PROGRAMS / f"{program}.py").read_text(), name=program)
 
 
 def packed(beside: Mapping[str, bytes]) -> bytes:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
 from railbed.defaults import FABRIC_OUTPUT_BYTES, STEP_WAIT_S
-from railbed.effects import node_json
+from railbed.effects import node_bundle, node_json
 from railbed.judge import gpu_pairs
 from railbed.judge import gpus as law
 from railbed.run import Result
@@ -29,7 +28,7 @@ from railbed.validate.validation_run import ValidationRun
 GPU_PROBE_S = {"cuda": 300, "cpu": 60}
 """A probe of all GPUs of a node that takes longer is stuck; expected: a minute, and some seconds."""
 
-PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
+PROBE = node_bundle.in_one_text("gpu_probe", "gpu_lines")
 PATTERN = "gpu.*"
 DETERMINISM, PEERS = "gpu.determinism", "gpu.p2p"
 RATES_OF = {
@@ -125,7 +124,6 @@ def _start(validation: ValidationRun, fleet: Fleet, nodes: list[str]) -> None:
         "timeout", "-k", "5", str(limit_s), "python3", "-", "--device", device, "--gpus", str(gpus),
         "--measure", ",".join(wanted),
     )  # fmt: skip
-    text = PROBE.read_text()
     if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
         step = steps.srun(
             nodes, limit_s, "railbed-gpus", *steps.whole_nodes(gpus, end_together=False),
@@ -134,7 +132,7 @@ def _start(validation: ValidationRun, fleet: Fleet, nodes: list[str]) -> None:
         controller = validation.scheduler.controller
         said: Mapping[str, Result] = {
             controller: validation.remote.run(
-                controller, [*step, *program], stdin=text, timeout_s=limit_s + STEP_WAIT_S + SSH_S, check=False,
+                controller, [*step, *program], stdin=PROBE, timeout_s=limit_s + STEP_WAIT_S + SSH_S, check=False,
                 keep_bytes=FABRIC_OUTPUT_BYTES,
             )
         }  # fmt: skip
@@ -142,7 +140,7 @@ def _start(validation: ValidationRun, fleet: Fleet, nodes: list[str]) -> None:
         said = validation.remote.each(
             nodes,
             lambda name: validation.remote.run(
-                name, [*program, "--node", name], stdin=text, timeout_s=limit_s + SSH_S, check=False
+                name, [*program, "--node", name], stdin=PROBE, timeout_s=limit_s + SSH_S, check=False
             ),
         )
     _read(validation, fleet, nodes, said)
@@ -158,7 +156,7 @@ def _read(validation: ValidationRun, fleet: Fleet, nodes: list[str], said: Mappi
                 found.setdefault(line.node, []).append(line)
         if result.stderr.strip():
             validation.keep(f"gpus/{place}.stderr.txt", result.stderr)
-    program = hashlib.sha256(PROBE.read_bytes()).hexdigest()
+    program = hashlib.sha256(PROBE.encode()).hexdigest()
     for name in nodes:
         if lines := found.get(name):
             reply = joined(name, lines, validation.node(name).gpus, program)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.support.replay.facts import GPUS, HEALTHY
 
-from railbed.validate.node import gpu_probe
+from railbed.validate.node import gpu_lines
 
 MODEL = "NVIDIA H100 80GB HBM3"
 RESULT = hashlib.sha256(b"what healthy GPUs compute").hexdigest()
@@ -44,7 +44,7 @@ def _part(cluster: str, node: str, rules: list[dict[str, Any]], asked: list[str]
         "node": node, "torch": "2.10.0+cu128", "cuda": "12.8", "gpus": gpus, "error": "",
         "trace": dict.fromkeys(range(GPUS), COLD),
     }  # fmt: skip
-    return "".join(f"{line}\n" for line in gpu_probe.lines(said))
+    return "".join(f"{line}\n" for line in gpu_lines.lines(said))
 
 
 def _gpu(

@@ -160,7 +160,7 @@ class Cluster:
             return 0, "", ""
         if "count" in words and "python3" in words:
             return self._count(name, words)
-        if "srun" in words and data == gpus.PROBE.read_bytes():
+        if "srun" in words and data == gpus.PROBE.encode():
             return self.jobs.gpus(words)
         if "srun" in words:
             perf = any(word.endswith("_perf") for word in words)

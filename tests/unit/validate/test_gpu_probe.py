@@ -13,7 +13,7 @@ import pytest
 from railbed.effects import node_json
 from railbed.effects.lab import training
 from railbed.validate import gpu_answers, gpus
-from railbed.validate.node import gpu_probe
+from railbed.validate.node import gpu_lines, gpu_probe
 
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
 PYTHON = Path("/usr/bin/python3")
@@ -23,7 +23,7 @@ ASKED = "bf16,fp8,fp64,hbm,copies,digest,p2p"
 def started(*arguments: str, stack: str = "") -> subprocess.CompletedProcess[str]:
     """The program as a step starts it: from its standard input."""
     return subprocess.run(
-        [PYTHON, "-", "--device", "cpu", *arguments], input=gpus.PROBE.read_text(), capture_output=True, text=True,
+        [PYTHON, "-", "--device", "cpu", *arguments], input=gpus.PROBE, capture_output=True, text=True,
         timeout=120, check=False, env={"PYTHONPATH": stack, "PATH": "/usr/bin:/bin", "SLURMD_NODENAME": "h100-3"},
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_copies_between_gpus_are_a_line_of_each_sender(monkeypatch: pytest.Monke
     monkeypatch.setattr(gpu_probe, "Gpu", lambda _torch, _kind, index: Joined(index))
     found = gpu_probe.measured(None, "cuda", 4, ["p2p"])
     said = {"node": "h100-3", "error": "", "torch": "", "cuda": "", "gpus": found, "trace": {}}
-    part = answered("\n".join(gpu_probe.lines(said)), 4)
+    part = answered("\n".join(gpu_lines.lines(said)), 4)
     assert isinstance(part, gpu_answers.GpuReply)
     assert [gpu.peers for gpu in part.gpus][:2] == [[None, 380.1, 380.1, 380.1], [380.1, None, 380.1, 380.1]]
     assert [gpu.changed for gpu in part.gpus] == [[], [2], [], []]
@@ -135,7 +135,7 @@ def test_the_longest_line_of_peers_is_short_enough() -> None:
     one = {"index": 31, "model": "x", "rates": {}, "digests": [], "errors": {}}
     pairs = {"peers": [-1.234e-100] * most, "changed": [255] * most}
     said = {"node": "n" * 64, "error": "", "torch": "", "cuda": "", "gpus": [{**one, **pairs}], "trace": {}}
-    assert max(len(line.encode()) for line in gpu_probe.lines(said)) < 1000
+    assert max(len(line.encode()) for line in gpu_lines.lines(said)) < 1000
 
 
 LONG = 'é\x00"\\' * 400
@@ -159,7 +159,7 @@ def test_lines_are_short_with_the_longest_errors(failed: tuple[str, ...]) -> Non
         "node": "n" * 64, "error": LONG, "torch": LONG, "cuda": LONG, "gpus": [{"index": at, **one} for at in range(256)],
         "trace": dict.fromkeys(range(256), trace),
     }  # fmt: skip
-    lines = gpu_probe.lines(said)
+    lines = gpu_lines.lines(said)
     assert len(lines) == 513 and max(len(line.encode()) for line in lines) < 1000
     read = node_json.lines("\n".join(lines), gpu_answers.LINE)
     assert len(read) == 513 and {line.node for line in read} == {"n" * 64}
@@ -168,7 +168,7 @@ def test_lines_are_short_with_the_longest_errors(failed: tuple[str, ...]) -> Non
 
 
 def test_a_short_error_stays_whole() -> None:
-    line = gpu_probe.line({"error": "CUDA error: uncorrectable ECC error encountered"})
+    line = gpu_lines.line({"error": "CUDA error: uncorrectable ECC error encountered"})
     assert line == '{"error": "CUDA error: uncorrectable ECC error encountered"}'
 
 
@@ -213,9 +213,9 @@ def test_each_gpu_gets_locked_memory_of_its_own(monkeypatch: pytest.MonkeyPatch)
 
 
 PRINTED = """
-import hashlib, types, torch
+import hashlib, sys, types, torch
 probe = types.ModuleType("probe")
-exec(compile(open(PROBE).read(), PROBE, "exec"), vars(sys.modules.setdefault("probe", probe)))
+exec(compile(sys.stdin.read(), "probe", "exec"), vars(sys.modules.setdefault("probe", probe)))
 made = probe.Gpu(torch, "cpu", 0).exact(2, 64)
 assert torch.equal(made.to(torch.bfloat16).to(torch.float32), made) and 1.0 < made.std() < 1.4
 print(hashlib.sha256(made.numpy()).hexdigest(), torch.backends.cpu.get_cpu_capability())
@@ -226,8 +226,8 @@ def test_processors_with_other_instructions_make_the_same_numbers(stack: Path) -
     said = []
     for capability in ("default", "avx2"):
         done = subprocess.run(
-            [PYTHON, "-c", f"import sys\nPROBE = {str(gpus.PROBE)!r}\n{PRINTED}"], capture_output=True, text=True,
-            timeout=120, check=True, env={"PYTHONPATH": str(stack), "ATEN_CPU_CAPABILITY": capability},
+            [PYTHON, "-c", PRINTED], input=gpus.PROBE, capture_output=True, text=True, timeout=120, check=True,
+            env={"PYTHONPATH": str(stack), "ATEN_CPU_CAPABILITY": capability},
         )  # fmt: skip
         said.append(done.stdout.split())
     (plain, none), (wide, _) = said

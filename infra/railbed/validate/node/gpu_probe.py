@@ -2,9 +2,7 @@
 
 ``gpu_probe.py --node NAME --device cuda|cpu --gpus N --measure bf16,fp8,fp64,hbm,copies,digest``. All GPUs compute at once, so
 that the node draws its power and makes its heat; copies from and to the host run one GPU after the other. ``cpu`` computes
-everything on a processor, with small sizes, N times: a stand-in for GPUs that are not there. Prints lines of JSON, each with the
-node's name: a head, one of rates and digests of every GPU, and one of what nvidia-smi said of its clock, power and temperature
-meanwhile.
+everything on a processor, with small sizes, N times: a stand-in for GPUs that are not there. Prints the lines of `gpu_lines.py`.
 
 A rate is that of the median of ``ROUNDS`` rounds: one that heats up shows. Needs PyTorch 2.10 or later, and numpy.
 """
@@ -13,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import statistics
 import subprocess
@@ -27,6 +24,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from railbed.validate.node.gpu_lines import lines
+
 SEED = 20261130
 ROUNDS = 3
 STEPS = 4
@@ -37,14 +36,6 @@ TRACE_FIELDS = "index,clocks.sm,power.draw,temperature.gpu,clocks_event_reasons.
 TOGETHER_TIMEOUT_S = 60.0
 """For all GPUs of the node to get ready to begin together; then each goes on alone."""
 GEMMS = ("bf16", "fp8", "fp64")
-PAIRS = ("peers", "changed")
-"""What a GPU did with the others of its node: a line of its own."""
-LINE_BYTES = 1000
-"""Each line is shorter. slurmstepd sends one of 1024 bytes or more in pieces (Slurm, src/common/io_hdr.h, SLURM_IO_MAX_MSG_LEN),
-and srun mixes the pieces of all nodes."""
-ERROR_CHARACTERS = (300, 120, 60, 20)
-"""An error is cut to the first of these with which its line is short enough."""
-NAME_CHARACTERS = 64
 PEER_SHARE = 4
 """A copy between GPUs has this part of the bytes and of the time of a round of copies from the host."""
 PEERS_MOST = 32
@@ -363,49 +354,6 @@ def run(node: str, kind: str, count: int, wanted: list[str]) -> dict[str, Any]:
         said["gpus"] = measured(torch, kind, min(seen, count), wanted)
     said["trace"] = {index: one for index, one in kept.items() if index < len(said["gpus"])}
     return said
-
-
-def lines(said: dict[str, Any]) -> list[str]:
-    """The answer as lines of JSON, each in the node's name and shorter than LINE_BYTES."""
-    node, gpus, traces = said["node"], said["gpus"], said["trace"]
-    head = {"error": said["error"], "torch": name(said["torch"]), "cuda": name(said["cuda"])}
-    pairs = [{"index": one["index"], **{key: one[key] for key in PAIRS}} for one in gpus if one.get("peers")]
-    counts = {"gpus": len(gpus), "traces": len(traces), "peers": len(pairs)}
-    return [
-        line({"node": node, "kind": "head", **head, **counts}),
-        *(line({"node": node, "kind": "gpu", **alone(one), "model": name(one["model"])}) for one in gpus),
-        *(line({"node": node, "kind": "peers", **one}) for one in pairs),
-        *(line({"node": node, "kind": "trace", "index": at, **one}) for at, one in sorted(traces.items())),
-    ]
-
-
-def alone(said: dict[str, Any]) -> dict[str, Any]:
-    """What one GPU did by itself."""
-    return {key: value for key, value in said.items() if key not in PAIRS}
-
-
-def line(said: dict[str, Any]) -> str:
-    """``said`` with errors cut so far that it fits."""
-    text = ""
-    for most in ERROR_CHARACTERS:
-        short = dict(said)
-        if "error" in said:
-            short["error"] = ascii_only(said["error"], most)
-        if "errors" in said:
-            short["errors"] = {what: ascii_only(why, most) for what, why in said["errors"].items()}
-        text = json.dumps(short)
-        if len(text) < LINE_BYTES:
-            break
-    return text
-
-
-def name(text: str) -> str:
-    return ascii_only(text, NAME_CHARACTERS)
-
-
-def ascii_only(text: str, most: int) -> str:
-    """JSON has six bytes for any other character."""
-    return "".join(one if one.isascii() and one.isprintable() else "?" for one in text[:most])
 
 
 def main() -> None:
