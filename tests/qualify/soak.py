@@ -35,6 +35,7 @@ from .soak_cluster import cluster
 from .soak_events import AT_ONCE, DIES, End, Event, draw
 from .soak_jobs import PACE_S, STEPS_PER_MINUTE, People, result
 from .soak_judging import CONDITIONS
+from .soak_operator import Order, Turns
 from .soak_record import Fault, Kill, Soak, Told
 
 ABOUT = (
@@ -45,8 +46,6 @@ MINUTES, SEED = 30.0, 20261212
 TICK_S, SMALL_EVERY_S, SMALL_MOST, SMALL_S = 5.0, 20.0, 4, (15, 60)
 RAIL_PATIENCE_S = 300.0
 """A link that comes back needs no hands: the operator lets a rail's fault that long."""
-SETTLE_EVERY_S = 300.0
-"""`railbed drift --units` has it once an hour."""
 END_S = 1500.0
 """After the last fault: a bound for repairs, and for jobs to end."""
 KILLED_AFTER = (
@@ -67,8 +66,7 @@ UNIT = f"[Service]\\nType=oneshot\\n{START}\\n[Install]\\nWantedBy=multi-user.ta
 class Command:
     """A command of the operator that runs."""
 
-    noun: str
-    node: str
+    order: Order
     process: subprocess.Popen[bytes]
     kill_after: str = ""
     again: bool = False
@@ -87,7 +85,7 @@ class Run:
     command: Command | None = None
     seen: dict[str, float] = field(default_factory=dict)
     """Node → since when the operator sees a fault on it."""
-    settled_s: float = 0.0
+    turns: Turns = field(default_factory=Turns)
     small_s: float = 0.0
     journal_from: int = 0
 
@@ -196,16 +194,18 @@ class Run:
         if self.command:
             self.watch(self.command)
             return
-        for name in self.workers:
-            if self.wanted(views[name]):
-                first = not self.soak.kills and self.has_kind(name, End.REPAIRED)
-                self.start("repair", name, kill_after=self.dice.choice(KILLED_AFTER) if first else "")
-                return
-        out = [name for name in self.workers if views[name].lifecycle == "quarantined"]
-        stuck = [name for name in out if not self.has_kind(name, End.QUARANTINED)]
-        if stuck and time.time() - self.settled_s > SETTLE_EVERY_S:
-            self.settled_s = time.time()
-            self.start("settle", ",".join(stuck))
+        now, life = time.time(), {name: views[name].lifecycle for name in self.workers}
+        self.turns.well(life)
+        repairs = [name for name in self.workers if self.wanted(views[name])]
+        stuck = [
+            name
+            for name in self.workers
+            if life[name] == "quarantined" and not self.has_kind(name, End.QUARANTINED)
+        ]
+        if order := self.turns.next(repairs, stuck, now):
+            self.turns.began(order, now)
+            first = order.noun == "repair" and not self.soak.kills and self.has_kind(order.node, End.REPAIRED)
+            self.start(order, kill_after=self.dice.choice(KILLED_AFTER) if first else "")
 
     def has_kind(self, name: str, end: End) -> bool:
         return name in self.at_work and self.at_work[name][0].kind.end is end
@@ -224,43 +224,48 @@ class Run:
         patience = RAIL_PATIENCE_S if codes and all(FAULTS[code].part == "rail" for code in codes) else 0.0
         return time.time() - since >= patience
 
-    def start(self, noun: str, name: str, kill_after: str = "", *, again: bool = False) -> None:
-        words = ["node", "repair", name] if noun == "repair" else ["node", "settle"]
+    def start(self, order: Order, kill_after: str = "", *, again: bool = False) -> None:
+        words = ["node", "repair", order.node] if order.noun == "repair" else ["node", "settle"]
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [str(RAILBED), *words, "--yes", "--stack", self.work.stack], cwd=ROOT, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        self.command = Command(noun, name, process, kill_after, again)
+        self.command = Command(order, process, kill_after, again)
         self.told("command", words=words, kill_after=kill_after)
 
     def watch(self, one: Command) -> None:
         """A command that runs: it has ended, or its moment to be killed has come."""
         deadline = time.monotonic() + TICK_S
         while one.kill_after and one.process.poll() is None and time.monotonic() < deadline:
-            if any(e.get("node") == one.node and e.get("event") == one.kill_after for e in self.recent(one)):
+            if any(
+                e.get("node") == one.order.node and e.get("event") == one.kill_after for e in self.recent(one)
+            ):
                 time.sleep(self.dice.uniform(0.0, 4.0))
                 kill(one.process)
                 size = self.work.journal_file.stat().st_size
-                last = [str(e.get("event")) for e in self.recent(one) if e.get("node") == one.node][-1]
-                self.soak.kills.append(Kill(one.node, last, size, None))
-                self.told("killed", node=one.node, after=last)
-                self.start(one.noun, one.node, again=True)
+                last = [str(e.get("event")) for e in self.recent(one) if e.get("node") == one.order.node][-1]
+                self.soak.kills.append(Kill(one.order.node, last, size, None))
+                self.told("killed", node=one.order.node, after=last)
+                self.start(one.order, again=True)
                 return
             time.sleep(0.2)
         status = one.process.poll()
         if status is None:
             return
-        self.soak.commands.append((one.noun, one.node, status))
+        self.turns.ended(one.order, status, time.time())
+        self.soak.commands.append((one.order.noun, one.order.node, status))
         if one.again:
             killed = self.soak.kills[-1]
             self.soak.kills[-1] = Kill(killed.node, killed.after, killed.size, status)
-        self.told("ended", noun=one.noun, node=one.node, status=status, said=self.log.read_text()[-400:])
+        self.told(
+            "ended", noun=one.order.noun, node=one.order.node, status=status, said=self.log.read_text()[-400:]
+        )
         self.command = None
 
     def recent(self, one: Command) -> list[dict[str, object]]:
         """Events since the command's fault came."""
-        since = self.at_work[one.node][0].at_s if one.node in self.at_work else 0.0
+        since = self.at_work[one.order.node][0].at_s if one.order.node in self.at_work else 0.0
         return [e for e in self.events(self.work.journal_file.read_bytes()) if soak_judging.at(e) >= since]
 
     def users(self, views: dict[str, NodeView], *, more: bool) -> None:
