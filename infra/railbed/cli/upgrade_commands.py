@@ -10,6 +10,9 @@ from railbed.cli import engine_progress, output
 from railbed.cli.checkout import say, workspace
 from railbed.defaults import UPGRADE_WAIT_S
 
+CLAIMS_SHOWN = 5
+"""Lines of what did not pass; the report has all."""
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -72,6 +75,7 @@ def _show(result: operate.Upgraded) -> None:
         "not reached": ", ".join(result.left),
         "stopped by the limit on drains": result.limited,
         "controllers that want a boot": ", ".join(result.boot_wanted),
+        "not passed": "; ".join(result.open_claims[:CLAIMS_SHOWN]),
         "report": result.report,
         "certificate": result.certificate,
     }

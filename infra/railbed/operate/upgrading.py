@@ -63,6 +63,8 @@ class Upgraded(FrozenModel):
     """Controllers that want a boot at a moment that their operator chooses."""
     report: str
     """Folder of the last validation."""
+    open_claims: list[str]
+    """What the validation of the whole cluster did not pass, failures first, each with its node, verdict and reason."""
     certificate: str
     seconds: float
 
@@ -306,20 +308,27 @@ def run(
         going.wave(names)
     handled = {*going.moved, *going.kept, *going.waiting, *going.failed}
     left = [name for wave in planned.waves for name in wave if name not in handled]
-    certificate = ""
+    certificate, not_passed = "", list[str]()
     if not (going.failed or going.waiting or left):
         whole = validate.run(contract, work, accept=validate.exceptions(contract, work), progress=say)
         going.verdict, going.report, certificate = whole.verdict, whole.report_dir, whole.certificate
+        not_passed = _not_passed(whole)
     elif going.verdict is Verdict.PASS:
         going.verdict = Verdict.UNPROVEN
     boot = [name for name in planned.controllers if _wants_boot(going.remote, name)]
     result = Upgraded(
         release=planned.release, verdict=going.verdict, moved=going.moved, kept_drained=going.kept,
         waiting=going.waiting, failed=going.failed, left=left, limited=going.limited, boot_wanted=boot, report=going.report,
-        certificate=certificate, seconds=round(time.monotonic() - start, 1),
+        open_claims=not_passed, certificate=certificate, seconds=round(time.monotonic() - start, 1),
     )  # fmt: skip
     going.journal.write("upgrade-done", **result.model_dump(mode="json"))
     return result
+
+
+def _not_passed(report: validate.Report) -> list[str]:
+    """Lines of the claims that withhold the certificate, failures first."""
+    claims = sorted(report.open_claims, key=lambda one: one.verdict is not Verdict.FAIL)
+    return [f"{one.claim} of {one.node or 'the cluster'} {one.verdict}: {one.reason}" for one in claims]
 
 
 def _wants_boot(remote: Remote, name: str) -> bool:

@@ -47,6 +47,20 @@ def test_controllers_then_the_canary_then_the_rest_and_a_certificate(
     assert to(contract, work, world).moved == [], "again: nobody is drained"
 
 
+def test_what_only_the_whole_cluster_shows_is_named(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.together = {"h100-0": Verdict.UNPROVEN, "h100-2": Verdict.FAIL}
+    done = to(contract, work, world)
+    assert (done.verdict, sorted(done.moved)) == (Verdict.FAIL, NODES)
+    assert done.open_claims == [
+        "node.driver of h100-2 fail: told",
+        "node.driver of h100-0 unproven: told",
+    ], "failures first"
+    world.together = {}
+    assert to(contract, work, world).open_claims == []
+
+
 def test_jobs_end_by_themselves(contract: Contract, work: Workspace, world: World) -> None:
     world.running = {"h100-1": 12}
     done = to(contract, work, world)

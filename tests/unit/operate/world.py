@@ -42,6 +42,8 @@ class World:
     """Node → message of the roles."""
     wrong: dict[str, Verdict] = field(default_factory=dict)
     """Node → what its validation says."""
+    together: dict[str, Verdict] = field(default_factory=dict)
+    """Node → what only the validation of the whole cluster says."""
     silent: set[str] = field(default_factory=set)
     """Nodes that Slurm does not hear."""
     comments: dict[str, str] = field(default_factory=dict)
@@ -162,11 +164,12 @@ class World:
     ) -> Report:
         self.order.append(("quick" if quick else "validate", tuple(only)))
         self.moment("validate", only)
+        wrong = self.wrong if only else self.wrong | self.together
         claims = [
             Judged(
                 claim="node.driver", node=name, measured=None,
                 verdict=Verdict.FAIL if self.faults.get(name)
-                else Verdict.PASS if quick and name in self.slow_to_see else self.wrong.get(name, Verdict.PASS),
+                else Verdict.PASS if quick and name in self.slow_to_see else wrong.get(name, Verdict.PASS),
                 expected=None, basis="derived", reason="told", simulated=True,
             )
             for name in only or NODES
