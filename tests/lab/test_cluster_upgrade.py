@@ -78,7 +78,7 @@ def test_the_next_release_comes_with_a_job_running_and_a_boot(cluster: Cli) -> N
     job = submit(
         cluster, f"#!/bin/sh\n#SBATCH -w {WORKERS[0]}\nsleep {JOB_S}\necho done > /scratch/job-done\n"
     )
-    cluster.ssh(CANARY, f"echo reboot > {SWITCH}")
+    cluster.ssh(CANARY, f"mkdir -p $(dirname {SWITCH}); echo reboot > {SWITCH}")
     done = upgrade(cluster, NEW)
     assert done["verdict"] == "pass", done
     assert done["moved"] == [CANARY, *WORKERS[1:], WORKERS[0]]
